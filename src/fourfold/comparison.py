@@ -1,0 +1,128 @@
+"""The three sets that every question is asked about.
+
+`Sets` are the prepared images of training, holdout and synthetic set. A `Comparison` is the same three in one
+feature space, with the neighbours between them, computed once however many metrics ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from fourfold.images.sets import ImageSet
+from fourfold.neighbors import Neighbors, nearest
+
+__all__ = ["Comparison", "Features", "Role", "Sets"]
+
+Role = Literal["training", "holdout", "synthetic"]
+Progress = Callable[[str, int, int], None]
+
+
+def no_progress(task: str, done: int, total: int) -> None:
+    """A progress callback that shows nothing."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """One set in one feature space.
+
+    Parameters
+    ----------
+    values : array, shape (N, d)
+        float32, finite.
+    patients : array of int, shape (N,), or None
+        Equal numbers mean the same patient (or the same near-duplicate group); numbering is shared between
+        the training and the holdout set.
+    labels : array of str, shape (N,), or None
+    """
+
+    values: np.ndarray
+    patients: np.ndarray | None = None
+    labels: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def take(self, rows: np.ndarray) -> Features:
+        """The chosen rows."""
+        return Features(
+            self.values[rows],
+            None if self.patients is None else self.patients[rows],
+            None if self.labels is None else self.labels[rows],
+        )
+
+
+@dataclass(frozen=True)
+class Sets:
+    """The prepared images of the three sets, and how to work on them."""
+
+    training: ImageSet
+    synthetic: ImageSet
+    holdout: ImageSet | None = None
+    seed: int = 0
+    memory: int = 1 << 30
+    progress: Progress = no_progress
+
+
+@dataclass
+class Comparison:
+    """The three sets in one feature space.
+
+    Parameters
+    ----------
+    space : str
+        Name of the feature extractor.
+    training, synthetic, holdout : Features
+        Already scaled as the extractor asks (see `FeatureExtractor.standardise`).
+    distance : {"euclidean", "cosine", "correlation", "hamming"}
+    seed : int
+        Every draw comes from ``numpy.random.default_rng([seed, ...])``.
+    memory : int
+        Bytes that a search may use above its inputs.
+    names : tuple of str or None
+        Names of the columns.
+    """
+
+    space: str
+    training: Features
+    synthetic: Features
+    holdout: Features | None = None
+    distance: str = "euclidean"
+    seed: int = 0
+    memory: int = 1 << 30
+    names: tuple[str, ...] | None = None
+    _found: dict[tuple[str, str], Neighbors] = field(default_factory=dict, repr=False)
+
+    def set(self, role: Role) -> Features:
+        """The set of that role; raises ValueError where there is none."""
+        chosen = getattr(self, role)
+        if chosen is None:
+            raise ValueError(f"there is no {role} set")
+        return chosen
+
+    def neighbors(self, queries: Role, points: Role, k: int) -> Neighbors:
+        """The `k` nearest `points` of each of the `queries`, nearest first.
+
+        A set against itself leaves out the image itself and, where patients are known, the other images of
+        the same patient. Training against holdout needs no exclusion: their patients must not overlap.
+        Fewer than `k` points give distances of infinity and indices of -1.
+        """
+        found = self._found.get((queries, points))
+        if found is None or found.distances.shape[1] < k:
+            asked, among = self.set(queries), self.set(points)
+            same = queries == points
+            found = nearest(
+                asked.values,
+                among.values,
+                k,
+                metric=self.distance,
+                query_groups=asked.patients if same else None,
+                point_groups=among.patients if same else None,
+                exclude_self=same,
+                memory=self.memory,
+            )
+            self._found[queries, points] = found
+        return Neighbors(found.distances[:, :k], found.indices[:, :k])

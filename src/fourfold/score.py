@@ -1,0 +1,193 @@
+"""A score is never a bare number, and a metric is a function that returns one.
+
+A `Score` holds a value, its null (what an ideal generator that copies nobody would score on this very
+data), an interval, a direction and the images behind it. A `Metric` is a register entry: a name on an
+axis, what it needs, what it costs, where it comes from, and the function that computes it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+
+__all__ = ["AXES", "Axis", "Better", "Metric", "Score", "metrics", "register"]
+
+Axis = Literal["fidelity", "variety", "privacy", "utility"]
+Better = Literal["higher", "lower", "null"]
+AXES: tuple[Axis, ...] = ("fidelity", "variety", "privacy", "utility")
+
+_EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Score:
+    """One answer, with everything that is needed to read it.
+
+    Parameters
+    ----------
+    axis : {"fidelity", "variety", "privacy", "utility"}
+    name : str
+        Name of the metric in the register, for example ``"coverage"``.
+    value : float or None
+        None where the score does not apply; `reason` then says why.
+    null : float or None
+        What an ideal generator that copies nobody would score on these data. None where it cannot be
+        known; `reason` then says why.
+    interval : (float, float) or None
+        95 % interval around what `value` estimates, in the unit of `null`: it holds the sampling of
+        synthetic images, of real patients and of the null itself, so that `null` outside of it is evidence.
+    null_interval : (float, float) or None
+        The band in which 95 % of fresh real samples of this size would score.
+    better : {"higher", "lower", "null"}
+        The good direction; ``"null"`` where any departure from the null is bad.
+    features : str or None
+        The feature space, for example ``"radiomics"``.
+    source : str
+        The paper or formula.
+    null_source : str or None
+        Where the null comes from: ``"analytic"``, ``"holdout"``, ``"training halves"``.
+    reason : str or None
+        Why `value`, `null` or `interval` is missing, or what limits it.
+    per_synthetic : mapping of str to array of shape (M,)
+        Per-image columns, one row a synthetic image.
+    per_training : mapping of str to array of shape (N,)
+        Per-image columns, one row a training image.
+    details : mapping
+        Further facts that JSON can hold: sizes, parameters, counts.
+    """
+
+    axis: Axis
+    name: str
+    value: float | None
+    null: float | None = None
+    interval: tuple[float, float] | None = None
+    null_interval: tuple[float, float] | None = None
+    better: Better = "higher"
+    features: str | None = None
+    source: str = ""
+    null_source: str | None = None
+    reason: str | None = None
+    per_synthetic: Mapping[str, np.ndarray] = field(default=_EMPTY, compare=False, repr=False)
+    per_training: Mapping[str, np.ndarray] = field(default=_EMPTY, compare=False, repr=False)
+    details: Mapping[str, Any] = field(default=_EMPTY, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.axis not in AXES:
+            raise ValueError(f"axis must be one of {', '.join(AXES)}, got {self.axis!r}")
+        if self.better not in ("higher", "lower", "null"):
+            raise ValueError(f"better must be 'higher', 'lower' or 'null', got {self.better!r}")
+        for name in ("value", "null"):
+            number = getattr(self, name)
+            if number is not None:
+                number = float(number)
+                object.__setattr__(self, name, number if math.isfinite(number) else None)
+        for name in ("interval", "null_interval"):
+            pair = getattr(self, name)
+            if pair is not None:
+                low, high = float(pair[0]), float(pair[1])
+                finite = math.isfinite(low) and math.isfinite(high)
+                object.__setattr__(self, name, (low, high) if finite else None)
+        if self.value is None and not self.reason:
+            raise ValueError(f"the score {self.key} has no value and no reason")
+
+    @property
+    def key(self) -> str:
+        """``"axis/name"``, the way an `Evaluation` is indexed."""
+        return f"{self.axis}/{self.name}"
+
+    @property
+    def applies(self) -> bool:
+        """Whether there is a value."""
+        return self.value is not None
+
+    def departs(self) -> Literal["better", "worse", "different", "no"] | None:
+        """How the score stands to its null: None where either is missing.
+
+        ``"no"`` while the null lies within the interval; otherwise the side on which the value lies.
+        """
+        if self.value is None or self.null is None or self.interval is None:
+            return None
+        low, high = self.interval
+        if low <= self.null <= high:
+            return "no"
+        if self.better == "null":
+            return "different"
+        above = self.value > self.null
+        return "better" if above == (self.better == "higher") else "worse"
+
+    def with_details(self, **details: Any) -> Score:
+        """The same score with further details."""
+        return replace(self, details={**self.details, **details})
+
+
+def does_not_apply(axis: Axis, name: str, reason: str, **fields: Any) -> Score:
+    """A score that says why it is missing."""
+    return Score(axis=axis, name=name, value=None, reason=reason, **fields)
+
+
+Kind = Literal["features", "images"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A register entry.
+
+    Parameters
+    ----------
+    axis, name, better, source
+        As in `Score`.
+    kind : {"features", "images"}
+        ``"features"``: `compute` takes a `fourfold.comparison.Comparison` and is called once a feature space.
+        ``"images"``: `compute` takes a `fourfold.comparison.Sets` and is called once.
+    summary : str
+        One line: what it answers.
+    null : str
+        One line: where its null comes from.
+    cost : str
+        In N training, H holdout, M synthetic images and d features, for example ``"O((N + M) N d)"``.
+    needs : tuple of str
+        From ``"holdout"``, ``"labels"``, ``"patients"``; what it cannot do without.
+    spaces : tuple of str or None
+        The feature spaces it is meant for; None for all.
+    compute : callable
+        Returns a `Score` or a sequence of them. It never raises for ill-posed data: it returns a score
+        with a reason.
+    """
+
+    axis: Axis
+    name: str
+    kind: Kind
+    better: Better
+    summary: str
+    null: str
+    cost: str
+    source: str
+    compute: Callable[[Any], Score | list[Score]]
+    needs: tuple[str, ...] = ()
+    spaces: tuple[str, ...] | None = None
+
+    @property
+    def key(self) -> str:
+        """``"axis/name"``."""
+        return f"{self.axis}/{self.name}"
+
+
+_REGISTER: dict[str, Metric] = {}
+
+
+def register(metric: Metric) -> Metric:
+    """Enter a metric; raises ValueError where the name is taken."""
+    if metric.key in _REGISTER and _REGISTER[metric.key] != metric:
+        raise ValueError(f"a metric named {metric.key!r} is registered already")
+    _REGISTER[metric.key] = metric
+    return metric
+
+
+def metrics() -> tuple[Metric, ...]:
+    """Every metric in the register, by axis, then in the order of registration."""
+    return tuple(sorted(_REGISTER.values(), key=lambda metric: AXES.index(metric.axis)))
