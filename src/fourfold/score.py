@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -20,8 +19,6 @@ __all__ = ["AXES", "Axis", "Better", "Metric", "Score", "metrics", "register"]
 Axis = Literal["fidelity", "variety", "privacy", "utility"]
 Better = Literal["higher", "lower", "null"]
 AXES: tuple[Axis, ...] = ("fidelity", "variety", "privacy", "utility")
-
-_EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -72,9 +69,9 @@ class Score:
     source: str = ""
     null_source: str | None = None
     reason: str | None = None
-    per_synthetic: Mapping[str, np.ndarray] = field(default=_EMPTY, compare=False, repr=False)
-    per_training: Mapping[str, np.ndarray] = field(default=_EMPTY, compare=False, repr=False)
-    details: Mapping[str, Any] = field(default=_EMPTY, compare=False, repr=False)
+    per_synthetic: Mapping[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
+    per_training: Mapping[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
+    details: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.axis not in AXES:
