@@ -3,6 +3,6 @@
 Everything here works on plain arrays; nothing knows what an image is.
 """
 
-from fourfold.neighbors.exact import Neighbors, count_within, nearest
+from fourfold.neighbors.exact import BallCounts, Neighbors, ball_counts, count_within, nearest
 
-__all__ = ["Neighbors", "count_within", "nearest"]
+__all__ = ["BallCounts", "Neighbors", "ball_counts", "count_within", "nearest"]
