@@ -3,6 +3,16 @@
 Everything here works on plain arrays; nothing knows what an image is.
 """
 
-from fourfold.neighbors.exact import BallCounts, Neighbors, ball_counts, count_within, nearest
+from fourfold.neighbors.counts import BallCounts, ball_counts, count_within, mutual_ball_counts
+from fourfold.neighbors.distances import pair_distances
+from fourfold.neighbors.exact import Neighbors, nearest
 
-__all__ = ["BallCounts", "Neighbors", "ball_counts", "count_within", "nearest"]
+__all__ = [
+    "BallCounts",
+    "Neighbors",
+    "ball_counts",
+    "count_within",
+    "mutual_ball_counts",
+    "nearest",
+    "pair_distances",
+]
