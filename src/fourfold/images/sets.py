@@ -15,6 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from fourfold.errors import UnreadableImage
+from fourfold.images.formats import Decoded
+
 __all__ = ["Entry", "ImageSet", "Preparation", "Skipped"]
 
 
@@ -28,6 +31,8 @@ class Entry:
         How the user knows it: relative to the set's root, with ``#frame`` or ``[row]`` where a file holds several.
     file : Path or None
         The file on disk, None for arrays in memory.
+    files : tuple of Path
+        The slices of a volume in order, where a volume is a series of files; `file` is then the first of them.
     index : int or None
         Frame, slice or row within the file.
     label : str or None
@@ -42,6 +47,7 @@ class Entry:
 
     path: str
     file: Path | None = None
+    files: tuple[Path, ...] = ()
     index: int | None = None
     label: str | None = None
     labels: Mapping[str, float] = field(default_factory=dict)
@@ -74,6 +80,8 @@ class Preparation:
         1 or 3.
     resized : bool
         Whether images of another shape are resampled to `shape` (area/antialiased) rather than refused.
+    converted : bool
+        Whether images with another number of channels are converted rather than refused.
     """
 
     rule: str
@@ -82,6 +90,7 @@ class Preparation:
     shape: tuple[int, ...]
     channels: int
     resized: bool = False
+    converted: bool = False
 
     def describe(self) -> dict[str, Any]:
         """The rule as JSON can hold it."""
@@ -92,6 +101,7 @@ class Preparation:
             "shape": list(self.shape),
             "channels": self.channels,
             "resized": self.resized,
+            "converted": self.converted,
         }
 
 
@@ -117,6 +127,8 @@ class ImageSet:
         None until the set is prepared together with the sets it is compared with.
     skipped : tuple of Skipped
         What was left out under ``skip_broken``.
+    ignored : tuple of Skipped
+        Files in the folder that are not taken for images: hidden files, the litter of file managers, notes.
     """
 
     name: str
@@ -125,6 +137,7 @@ class ImageSet:
     root: Path | None = None
     preparation: Preparation | None = None
     skipped: tuple[Skipped, ...] = ()
+    ignored: tuple[Skipped, ...] = ()
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -187,8 +200,26 @@ class ImageSet:
         return cls(name=name, entries=entries, decode=ArrayDecoder(np.asarray(images)))
 
     def raw(self, row: int) -> np.ndarray:
-        """Native values of one image, channels first."""
-        return self.decode(self.entries[row])
+        """Native values of one image, channels first.
+
+        Raises
+        ------
+        UnreadableImage
+            Where the file cannot be read, or holds NaN or infinity.
+        """
+        return self.decoded(row).values
+
+    def decoded(self, row: int) -> Decoded:
+        """As `raw`, with the range that the format promises, where it promises one."""
+        entry = self.entries[row]
+        read = getattr(self.decode, "read", None)
+        found = Decoded(self.decode(entry)) if read is None else read(entry)
+        values = found.values
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            wrong = int(values.size - np.isfinite(values).sum())
+            problem = f"holds {wrong} values that are not finite (NaN or infinity)"
+            raise UnreadableImage(entry.path, problem, "replace them or remove the file")
+        return found
 
     def load(self, rows: Sequence[int] | np.ndarray | None = None) -> np.ndarray:
         """Prepared images.
@@ -212,21 +243,51 @@ class ImageSet:
         return images
 
     def batches(self, batch_size: int, workers: int = 0) -> Iterator[tuple[int, np.ndarray]]:
-        """Prepared images in order, as (first row, batch); decoded in `workers` processes where asked."""
-        for start in range(0, len(self), batch_size):
-            yield start, self.load(range(start, min(start + batch_size, len(self))))
+        """Prepared images in order, as (first row, batch).
+
+        Parameters
+        ----------
+        batch_size : int
+        workers : int
+            Number of processes that decode; 0 decodes in this one. Sets held in memory are never sent to workers.
+            At most ``2 * workers`` batches wait at a time, so that memory does not grow with the set.
+
+        Yields
+        ------
+        (int, array of shape (B, C, H, W) or (B, C, D, H, W))
+            float32 in [0, 1].
+        """
+        from fourfold.images.workers import in_order
+
+        parts = [range(start, min(start + batch_size, len(self))) for start in range(0, len(self), batch_size)]
+        in_memory = any(entry.file is None for entry in self.entries[:1])
+        batches = map(self.load, parts) if in_memory else in_order(self.load, parts, workers)
+        for part, images in zip(parts, batches, strict=True):
+            yield part.start, images
 
     def digests(self) -> list[str]:
         """SHA-256 of each image's content (bytes of the file and the place in it), never of its name."""
         known: dict[Path, str] = {}
+
+        def digest(file: Path) -> str:
+            if file not in known:
+                if file.is_dir():
+                    inside = sorted(item for item in file.rglob("*") if item.is_file())
+                    known[file] = hashlib.sha256("".join(map(digest, inside)).encode()).hexdigest()
+                else:
+                    with file.open("rb") as stream:
+                        known[file] = hashlib.file_digest(stream, "sha256").hexdigest()
+            return known[file]
+
+        reading = getattr(self.decode, "reading", None)
+        manner = "" if reading is None else reading.manner
         found = []
         for row, entry in enumerate(self.entries):
             if entry.file is None:
                 found.append(hashlib.sha256(np.ascontiguousarray(self.raw(row)).tobytes()).hexdigest())
-                continue
-            if entry.file not in known:
-                with entry.file.open("rb") as stream:
-                    known[entry.file] = hashlib.file_digest(stream, "sha256").hexdigest()
-            place = "" if entry.index is None else f"#{entry.index}"
-            found.append(known[entry.file] + place)
+            elif entry.files:
+                found.append(hashlib.sha256("".join(map(digest, entry.files)).encode()).hexdigest() + manner)
+            else:
+                place = "" if entry.index is None else f"#{entry.index}"
+                found.append(digest(entry.file) + place + manner)
         return found
