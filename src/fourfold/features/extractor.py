@@ -33,7 +33,7 @@ class FeatureExtractor(ABC):
         Whether distances in this space need each column scaled by the training set's mean and standard deviation.
     """
 
-    name: ClassVar[str]
+    name: str
     version: ClassVar[int] = 1
     trained_on: str = "nothing"
     source: str = ""
