@@ -1,0 +1,90 @@
+"""Decisions over many hypotheses: p-values combined, and lists with a controlled share of false discoveries."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fourfold.statistics.tails import SMALLEST_P
+
+__all__ = ["benjamini_hochberg", "cauchy_combination"]
+
+
+def benjamini_hochberg(p: ArrayLike, level: float = 0.05) -> tuple[np.ndarray, np.ndarray]:
+    """Control of the false-discovery rate.
+
+    Parameters
+    ----------
+    p : array, shape (n,)
+        p-values in [0, 1], independent or positively dependent.
+    level : float
+        Accepted expected share of false discoveries.
+
+    Returns
+    -------
+    discoveries : array of bool, shape (n,)
+    adjusted : array of float64, shape (n,)
+        The smallest level at which each would be discovered (q-value).
+
+    Raises
+    ------
+    ValueError
+        If a p-value is not in [0, 1].
+
+    References
+    ----------
+    Y. Benjamini, Y. Hochberg, J. R. Stat. Soc. B 57 (1995) 289.
+
+    Examples
+    --------
+    >>> benjamini_hochberg([0.01, 0.04, 0.03, 0.5])[1].round(4).tolist()
+    [0.04, 0.0533, 0.0533, 0.5]
+    """
+    p = _check_p(p)
+    n = len(p)
+    order = np.argsort(p, kind="stable")
+    stepped = p[order] * n / np.arange(1, n + 1)
+    adjusted = np.empty(n)
+    adjusted[order] = np.minimum(np.minimum.accumulate(stepped[::-1])[::-1], 1.0)
+    return adjusted <= level, adjusted
+
+
+def cauchy_combination(p: ArrayLike) -> np.ndarray:
+    """One p-value from several tests of the same hypothesis, dependent or not.
+
+    Parameters
+    ----------
+    p : array, shape (n, tests)
+        p-values in [0, 1]; combined along the last axis with equal weights.
+
+    Returns
+    -------
+    array of float64, shape (n,)
+        Accurate in the small: ``1/2 - arctan(mean tan((1/2 - p) pi)) / pi``.
+
+    Raises
+    ------
+    ValueError
+        If a p-value is not in [0, 1].
+
+    References
+    ----------
+    Y. Liu, J. Xie, J. Am. Stat. Assoc. 115 (2020) 393.
+
+    Examples
+    --------
+    >>> cauchy_combination([[0.01, 0.01], [0.02, 1.0]]).round(3).tolist()
+    [0.01, 1.0]
+    """
+    p = np.clip(_check_p(p), SMALLEST_P, None)
+    # cot(pi p) equals tan((1/2 - p) pi) and keeps its digits for small p.
+    with np.errstate(divide="ignore"):
+        mean = np.mean(1.0 / np.tan(np.pi * p), axis=-1)
+    return np.where(mean > 0, np.arctan2(1.0, mean) / np.pi, 0.5 - np.arctan(mean) / np.pi)
+
+
+def _check_p(p: ArrayLike) -> np.ndarray:
+    p = np.asarray(p, dtype=np.float64)
+    if not np.all((p >= 0) & (p <= 1)):
+        raise ValueError("p-values must be in [0, 1]")
+    return p
