@@ -1,3 +1,72 @@
-"""Fourfold: fidelity, variety, privacy and utility of synthetic medical images."""
+"""Fourfold: fidelity, variety, privacy and utility of synthetic medical images.
+
+Everything is imported when it is first asked for, so that ``import fourfold`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from fourfold import features, fidelity, images, neighbors, privacy, report, utility, variety
+    from fourfold.errors import FourfoldError, InputError, MissingExtra, UnreadableImage
+    from fourfold.evaluation import Evaluation, evaluate
+    from fourfold.images import ImageSet, check_sets, open_set
+    from fourfold.images.phantoms import phantoms
+    from fourfold.score import Metric, Score, metrics
+
+_HOMES = {
+    "Evaluation": "fourfold.evaluation",
+    "FourfoldError": "fourfold.errors",
+    "ImageSet": "fourfold.images",
+    "InputError": "fourfold.errors",
+    "Metric": "fourfold.score",
+    "MissingExtra": "fourfold.errors",
+    "Score": "fourfold.score",
+    "UnreadableImage": "fourfold.errors",
+    "check_sets": "fourfold.images",
+    "evaluate": "fourfold.evaluation",
+    "metrics": "fourfold.score",
+    "open_set": "fourfold.images",
+    "phantoms": "fourfold.images.phantoms",
+}
+_ROOMS = ("features", "fidelity", "images", "neighbors", "privacy", "report", "utility", "variety")
+
+__all__ = [
+    "Evaluation",
+    "FourfoldError",
+    "ImageSet",
+    "InputError",
+    "Metric",
+    "MissingExtra",
+    "Score",
+    "UnreadableImage",
+    "check_sets",
+    "evaluate",
+    "features",
+    "fidelity",
+    "images",
+    "metrics",
+    "neighbors",
+    "open_set",
+    "phantoms",
+    "privacy",
+    "report",
+    "utility",
+    "variety",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"fourfold.{name}")
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'fourfold' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

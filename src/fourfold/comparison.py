@@ -6,7 +6,7 @@ feature space, with the neighbours between them, computed once however many metr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -37,11 +37,15 @@ class Features:
         Equal numbers mean the same patient (or the same near-duplicate group); numbering is shared between
         the training and the holdout set.
     labels : array of str, shape (N,), or None
+        Classes, where each image has exactly one.
+    findings : mapping of str to array, shape (N,), or None
+        Named targets (`Entry.labels`), 1 present, 0 absent, NaN unknown; where images may have several.
     """
 
     values: np.ndarray
     patients: np.ndarray | None = None
     labels: np.ndarray | None = None
+    findings: Mapping[str, np.ndarray] | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -52,6 +56,7 @@ class Features:
             self.values[rows],
             None if self.patients is None else self.patients[rows],
             None if self.labels is None else self.labels[rows],
+            None if self.findings is None else {name: column[rows] for name, column in self.findings.items()},
         )
 
 

@@ -2,49 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import platform
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 
-from fourfold.comparison import Comparison, Role, Sets
-from fourfold.score import Axis, Score
+from fourfold import __version__, fidelity, privacy, utility, variety
+from fourfold.comparison import Comparison, Features, Progress, Role, Sets, no_progress
+from fourfold.errors import InputError
+from fourfold.features import FeatureExtractor, FeatureStore, ResultStore, extract
+from fourfold.features import get as get_extractor
+from fourfold.opening import Opened, SetSummary, open_sets
+from fourfold.score import AXES, Axis, Metric, Score, from_record, metrics, to_record
+from fourfold.verdicts import Verdict, decide
 
-__all__ = ["Evaluation", "SetSummary", "Verdict"]
+__all__ = ["DEFAULT_FEATURES", "Evaluation", "SetSummary", "Verdict", "evaluate"]
 
-Status = Literal["pass", "fail", "inconclusive"]
-
-
-@dataclass(frozen=True)
-class SetSummary:
-    """What a report says about one set.
-
-    `path` and `skipped` name files and stay out of the shareable report.
-    """
-
-    role: Role
-    path: str
-    images: int
-    patients: int | None
-    labels: Mapping[str, int]
-    shape: tuple[int, ...]
-    digest: str
-    skipped: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What the scores of one axis add up to: a status, the sentence a user reads, and what it rests on.
-
-    `scores` are the keys (``"axis/name@features"``) of the scores that decided.
-    """
-
-    axis: Axis
-    status: Status
-    sentence: str
-    scores: tuple[str, ...] = ()
+# Two spaces without weights: conclusions that hold in one space only are not conclusions.
+DEFAULT_FEATURES = ("radiomics", "pixels")
+# Raised when the same inputs would give other scores, so that stored ones are not reused.
+_SCORES_VERSION = 1
+_AXIS_MODULES = (fidelity, variety, privacy, utility)
 
 
 @dataclass(frozen=True)
@@ -105,3 +89,321 @@ class Evaluation:
         from fourfold.report import write_report
 
         return write_report(self, Path(folder))
+
+
+def evaluate(
+    synthetic: Any,
+    train: Any,
+    holdout: Any | None = None,
+    *,
+    features: Sequence[str | FeatureExtractor] = DEFAULT_FEATURES,
+    only: Iterable[str] | None = None,
+    splits: Mapping[Role, str] | None = None,
+    columns: Mapping[str, str | None] | None = None,
+    size: int | tuple[int, ...] | None = None,
+    channels: int | None = None,
+    scaling: str = "auto",
+    volumes: bool = False,
+    slices: bool = False,
+    skip_broken: bool = False,
+    seed: int = 0,
+    store: str | Path | Literal[False] | None = None,
+    memory: int = 1 << 30,
+    workers: int = 0,
+    device: str = "cpu",
+    progress: Progress = no_progress,
+) -> Evaluation:
+    """Ask the four questions about a synthetic set.
+
+    Parameters
+    ----------
+    synthetic, train, holdout
+        The three sets: a folder, a CSV or Parquet table, an array or whatever else `fourfold.images.open_set` opens.
+        The holdout are other patients, never seen by the generator; without one every score that loses its meaning
+        says so.
+    features : sequence of str or FeatureExtractor
+        Feature spaces, the leading one first; see `fourfold.features.get`.
+    only : iterable of str or None
+        Axes or metrics (``"privacy"``, ``"variety/coverage"``) to ask for; None for all.
+    splits : mapping of role to str or None
+        The value of the split column that belongs to ``"training"``, ``"holdout"`` and ``"synthetic"``.
+    columns, volumes, slices, skip_broken
+        As for `fourfold.images.open_set`.
+    size, channels, scaling
+        As for `fourfold.images.prepare`.
+    seed : int
+        Every draw depends on it and on nothing else.
+    store : path, None or False
+        Where features and finished scores are kept between runs; None for the user's cache folder
+        (``$FOURFOLD_STORE``), False keeps nothing.
+    memory : int
+        Bytes that a neighbour search may use above its inputs.
+    workers : int
+        Processes that decode images.
+    device : str
+        Where feature extractors run, for example ``"cuda"``.
+    progress : callable
+        Called with (task, done, total).
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    InputError
+        Where a set, an option or a combination of sets is wrong; the message says what and what to do.
+    """
+    started = time.perf_counter()
+    asked = _asked(only)
+    extractors = _extractors(features)
+    opened = open_sets(
+        synthetic,
+        train,
+        holdout,
+        splits=splits,
+        columns=columns,
+        size=size,
+        channels=channels,
+        scaling=scaling,
+        volumes=volumes,
+        slices=slices,
+        skip_broken=skip_broken,
+        seed=seed,
+        memory=memory,
+        progress=progress,
+    )
+    feature_store = None if store is False else FeatureStore(store)
+    results = None if store is False else ResultStore(store)
+    comparisons = {
+        extractor.name: _comparison(opened, extractor, feature_store, workers, device) for extractor in extractors
+    }
+    scores: list[Score] = []
+    for metric in asked:
+        for space, subject in _subjects(metric, opened.sets, comparisons):
+            extractor = next((one for one in extractors if one.name == space), None)
+            key = _key(metric, extractor, opened, memory)
+            scores.extend(_answer(metric, subject, key, results, progress))
+    verdicts = _verdicts(scores, opened)
+    notes = [*opened.notes, *(feature_store.notes if feature_store else ()), *(results.notes if results else ())]
+    return Evaluation(
+        scores=tuple(scores),
+        verdicts=verdicts,
+        summaries=opened.summaries,
+        images=_image_table(scores, opened),
+        training_images=_training_table(scores, opened),
+        extractors={extractor.name: extractor.describe() for extractor in extractors},
+        preparation=opened.sets.training.preparation.describe() if opened.sets.training.preparation else {},
+        settings={
+            "seed": seed,
+            "only": None if only is None else sorted(only),
+            "fourfold": __version__,
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+            "seconds": round(time.perf_counter() - started, 1),
+        },
+        notes=tuple(notes),
+        sets=opened.sets,
+        comparisons=comparisons,
+    )
+
+
+def _asked(only: Iterable[str] | None) -> list[Metric]:
+    known = [metric for metric in metrics() if metric.axis in AXES]
+    if only is None:
+        return known
+    wanted = set(only)
+    unknown = wanted - {metric.key for metric in known} - set(AXES)
+    if unknown:
+        raise InputError(
+            f"there is no axis or metric {', '.join(sorted(map(repr, unknown)))}; "
+            f"axes are {', '.join(AXES)}, and `fourfold metrics` lists the metrics"
+        )
+    return [metric for metric in known if metric.key in wanted or metric.axis in wanted]
+
+
+def _extractors(features: Sequence[str | FeatureExtractor]) -> list[FeatureExtractor]:
+    if isinstance(features, str | FeatureExtractor):
+        features = (features,)
+    found = [get_extractor(one) if isinstance(one, str) else one for one in features]
+    if not found:
+        raise InputError("no feature space was asked for; name at least one, for example radiomics")
+    names = [extractor.name for extractor in found]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(f"two feature extractors are called {twice[0]!r}; name one of them: NAME=PATH")
+    return found
+
+
+def _comparison(
+    opened: Opened, extractor: FeatureExtractor, store: FeatureStore | None, workers: int, device: str
+) -> Comparison:
+    """The three sets in one feature space, scaled by the training set where the extractor asks for it."""
+    sets = opened.sets
+    values = {
+        role: extract(image_set, extractor, store=store, workers=workers, progress=sets.progress, device=device)
+        for role, image_set in _roles(sets).items()
+    }
+    names = extractor.feature_names()
+    if extractor.standardise:
+        values, names = _standardised(values, names)
+    features = {
+        role: Features(values[role], opened.patients[role], image_set.labels, _findings(image_set))
+        for role, image_set in _roles(sets).items()
+    }
+    return Comparison(
+        space=extractor.name,
+        training=features["training"],
+        synthetic=features["synthetic"],
+        holdout=features.get("holdout"),
+        seed=sets.seed,
+        memory=sets.memory,
+        names=names,
+    )
+
+
+def _roles(sets: Sets) -> dict[Role, Any]:
+    found: dict[Role, Any] = {"training": sets.training, "synthetic": sets.synthetic}
+    if sets.holdout is not None:
+        found["holdout"] = sets.holdout
+    return found
+
+
+def _standardised(
+    values: Mapping[Role, np.ndarray], names: tuple[str, ...] | None
+) -> tuple[dict[Role, np.ndarray], tuple[str, ...] | None]:
+    """Columns by the training set's mean and standard deviation; columns that do not vary there are dropped."""
+    training = values["training"].astype(np.float64)
+    mean, spread = training.mean(axis=0), training.std(axis=0)
+    varies = spread > 1e-6 * np.maximum(np.abs(mean), 1e-6)
+    if not varies.any():
+        varies = np.ones_like(varies)
+        spread = np.ones_like(spread)
+    scaled = {
+        role: ((own.astype(np.float64)[:, varies] - mean[varies]) / spread[varies]).astype(np.float32)
+        for role, own in values.items()
+    }
+    kept = None if names is None else tuple(name for name, keep in zip(names, varies, strict=True) if keep)
+    return scaled, kept
+
+
+def _findings(image_set: Any) -> dict[str, np.ndarray] | None:
+    names = sorted({name for entry in image_set.entries for name in entry.labels})
+    if not names:
+        return None
+    return {name: np.array([entry.labels.get(name, np.nan) for entry in image_set.entries]) for name in names}
+
+
+def _subjects(metric: Metric, sets: Sets, comparisons: Mapping[str, Comparison]) -> list[tuple[str | None, Any]]:
+    if metric.kind == "images":
+        return [(None, sets)]
+    return [
+        (space, comparison)
+        for space, comparison in comparisons.items()
+        if metric.spaces is None or space in metric.spaces
+    ]
+
+
+def _key(metric: Metric, extractor: FeatureExtractor | None, opened: Opened, memory: int) -> str:
+    preparation = opened.sets.training.preparation
+    return json.dumps(
+        {
+            "scores": [__version__, _SCORES_VERSION],
+            "metric": metric.key,
+            "extractor": None if extractor is None else extractor.fingerprint,
+            "sets": dict(opened.digests),
+            "preparation": None if preparation is None else preparation.describe(),
+            "seed": opened.sets.seed,
+            "memory": memory,
+        },
+        sort_keys=True,
+    )
+
+
+def _answer(
+    metric: Metric, subject: Any, key: str, results: ResultStore | None, progress: Progress
+) -> tuple[Score, ...]:
+    """The scores of one metric, from the store where it was asked before."""
+    task = f"{metric.axis}: {metric.name.replace('_', ' ')}"
+    stored = None if results is None else results.get(key)
+    if stored is not None:
+        records, arrays = stored
+        return tuple(
+            from_record(
+                record,
+                {
+                    name.removeprefix(f"{place}/"): column
+                    for name, column in arrays.items()
+                    if name.startswith(f"{place}/")
+                },
+            )
+            for place, record in enumerate(records)
+        )
+    progress(task, 0, 1)
+    found = metric.compute(subject)
+    scores = (found,) if isinstance(found, Score) else tuple(found)
+    progress(task, 1, 1)
+    if results is not None:
+        written = [to_record(score) for score in scores]
+        arrays = {f"{place}/{name}": column for place, (_, own) in enumerate(written) for name, column in own.items()}
+        results.put(key, [_plain(record) for record, _ in written], arrays)
+    return scores
+
+
+def _plain(value: Any) -> Any:
+    """Numpy scalars, arrays and tuples as JSON can hold them."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _verdicts(scores: Sequence[Score], opened: Opened) -> dict[Axis, Verdict]:
+    images = min(len(opened.sets.synthetic), len(opened.sets.training))
+    found: dict[Axis, Verdict] = {}
+    for axis in AXES:
+        own = [score for score in scores if score.axis == axis]
+        if not own:
+            continue
+        found[axis] = decide(axis, own, images)
+    return found
+
+
+def _image_table(scores: Sequence[Score], opened: Opened) -> dict[str, np.ndarray]:
+    """One row a synthetic image; columns of the leading feature space keep their plain name."""
+    sets = opened.sets
+    size = len(sets.synthetic)
+    table: dict[str, np.ndarray] = {"path": np.array(sets.synthetic.paths, dtype=object)}
+    for score in scores:
+        for name, column in score.per_synthetic.items():
+            free = name if name not in table else f"{name}@{score.features or score.name}"
+            if free not in table:
+                table[free] = np.asarray(column)
+    rows = table.pop("nearest_training", np.full(size, -1))
+    known = rows >= 0
+    paths = np.array([*sets.training.paths, None], dtype=object)
+    table["nearest_training"] = paths[np.where(known, rows, -1)]
+    patients = sets.training.patients
+    own = [None] * len(sets.training) if patients is None else patients.tolist()
+    table["nearest_training_patient"] = np.array([*own, None], dtype=object)[np.where(known, rows, -1)]
+    table["nearest_training_row"] = rows
+    table.setdefault("copy", np.zeros(size, dtype=bool))
+    table.setdefault("copy_p", np.full(size, np.nan))
+    table.setdefault("copy_kind", np.full(size, None, dtype=object))
+    table.setdefault("realism", np.full(size, np.nan))
+    first = ("path", "copy", "copy_p", "copy_kind", "nearest_training", "nearest_training_patient", "realism")
+    return {name: table[name] for name in (*first, *(name for name in table if name not in first))}
+
+
+def _training_table(scores: Sequence[Score], opened: Opened) -> dict[str, np.ndarray]:
+    table: dict[str, np.ndarray] = {"path": np.array(opened.sets.training.paths, dtype=object)}
+    for score in scores:
+        for name, column in score.per_training.items():
+            free = name if name not in table else f"{name}@{score.features or score.name}"
+            if free not in table:
+                table[free] = np.asarray(column)
+    return table

@@ -14,7 +14,18 @@ from typing import Any, Literal
 
 import numpy as np
 
-__all__ = ["AXES", "Axis", "Better", "Metric", "Score", "metrics", "register"]
+__all__ = [
+    "AXES",
+    "Axis",
+    "Better",
+    "Metric",
+    "Score",
+    "does_not_apply",
+    "from_record",
+    "metrics",
+    "register",
+    "to_record",
+]
 
 Axis = Literal["fidelity", "variety", "privacy", "utility"]
 Better = Literal["higher", "lower", "null"]
@@ -120,6 +131,40 @@ class Score:
     def with_details(self, **details: Any) -> Score:
         """The same score with further details."""
         return replace(self, details={**self.details, **details})
+
+
+def to_record(score: Score) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """A score as JSON can hold it, and its columns as arrays; `from_record` undoes it."""
+    record = {
+        "axis": score.axis,
+        "name": score.name,
+        "value": score.value,
+        "null": score.null,
+        "interval": score.interval,
+        "null_interval": score.null_interval,
+        "better": score.better,
+        "features": score.features,
+        "source": score.source,
+        "null_source": score.null_source,
+        "reason": score.reason,
+        "details": dict(score.details),
+    }
+    columns = {f"synthetic/{name}": np.asarray(column) for name, column in score.per_synthetic.items()}
+    columns |= {f"training/{name}": np.asarray(column) for name, column in score.per_training.items()}
+    return record, columns
+
+
+def from_record(record: Mapping[str, Any], columns: Mapping[str, np.ndarray]) -> Score:
+    """The score that `to_record` was given."""
+    fields = dict(record)
+    for name in ("interval", "null_interval"):
+        fields[name] = None if fields[name] is None else tuple(fields[name])
+    for role in ("synthetic", "training"):
+        start = f"{role}/"
+        fields[f"per_{role}"] = {
+            name.removeprefix(start): column for name, column in columns.items() if name.startswith(start)
+        }
+    return Score(**fields)
 
 
 def does_not_apply(axis: Axis, name: str, reason: str, **fields: Any) -> Score:

@@ -1,0 +1,47 @@
+"""``fourfold split SET -o DIR``: training and holdout by patient."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from fourfold.cli.options import add_reading, columns_of
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
+    parser.add_argument("set", metavar="SET", help="a folder or table")
+    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the CSV table to write")
+    parser.add_argument("--holdout", type=float, default=0.4, metavar="SHARE", help="share of the patients (0.4)")
+    parser.add_argument("--seed", type=int, default=0)
+    add_reading(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Split, record, print the sizes."""
+    from fourfold.errors import InputError
+    from fourfold.images import open_set, split_by_patient, write_split
+
+    if not 0 < options.holdout < 1:
+        raise InputError(f"--holdout takes a share between 0 and 1, got {options.holdout}")
+    image_set = open_set(
+        options.set,
+        name="set",
+        columns=columns_of(options.column),
+        volumes=options.volumes,
+        slices=options.slices,
+        skip_broken=options.skip_broken,
+    )
+    fractions = {"training": 1 - options.holdout, "holdout": options.holdout}
+    parts = split_by_patient(image_set, fractions, options.seed)
+    write_split(parts, Path(options.output))
+    for name, part in parts.items():
+        patients = "" if part.patients is None else f" of {len(set(part.patients))} patients"
+        print(f"{name}: {len(part)} images{patients}")
+    print(
+        f"table: {options.output}  (use it with --train {options.output} --train-split training "
+        f"--holdout {options.output} --holdout-split holdout)"
+    )
+    return 0
