@@ -43,6 +43,7 @@ class ArrayDecoder:
     images: np.ndarray
 
     def __call__(self, entry: Entry) -> np.ndarray:
+        """Native values of one image, channels first."""
         return self.images[entry.index]
 
 

@@ -13,11 +13,14 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from fourfold.errors import UnreadableImage
+
+if TYPE_CHECKING:
+    from fourfold.images.sets import Entry
 
 __all__ = [
     "MAX_VALUES",
@@ -185,6 +188,8 @@ def sniff(file: Path) -> str | None:
 
 
 def _family(head: bytes, file: Path) -> str | None:
+    if head[128:132] == b"DICM":  # first, since the preamble may hold the signature of a TIFF
+        return "dicom"
     for magic, family in _MAGIC:
         if head.startswith(magic):
             return family
@@ -192,8 +197,6 @@ def _family(head: bytes, file: Path) -> str | None:
         return "picture"
     if head[:8] == b"\x89HDF\r\n\x1a\n":
         return "volume" if file.suffix.lower() == ".mnc" else "array"
-    if head[128:132] == b"DICM":
-        return "dicom"
     if len(head) >= 348 and head[:4] in (b"\x5c\x01\x00\x00", b"\x00\x00\x01\x5c"):
         return "volume"
     if head[4:7] in (b"n+2", b"ni2"):
@@ -208,7 +211,11 @@ def _family(head: bytes, file: Path) -> str | None:
 
 def _bare_dicom(head: bytes) -> bool:
     """Whether the bytes begin like a DICOM data set without preamble: a low even group, then a VR or a length."""
-    if len(head) < 16 or head[:2] not in (b"\x02\x00", b"\x08\x00") or head[3] != 0:
+    if len(head) < 16 or head[:2] not in (b"\x02\x00", b"\x08\x00", b"\x00\x08"):
+        return False
+    if head[0] == 0:
+        return head[4:6].isalpha() and head[4:6].isupper()
+    if head[3] != 0:
         return False
     explicit = head[4:6].isalpha() and head[4:6].isupper()
     return explicit or int.from_bytes(head[4:8], "little") <= 64
@@ -272,7 +279,7 @@ class FileDecoder:
 
     reading: Reading = Reading()
 
-    def read(self, entry) -> Decoded:
+    def read(self, entry: Entry) -> Decoded:
         """One image with the range that its format promises."""
         if entry.files:
             parts = [reader_of(file, entry.path).read(file, None, str(file.name), self.reading) for file in entry.files]
@@ -283,9 +290,10 @@ class FileDecoder:
             return Decoded(np.stack([part.values for part in parts], axis=1), parts[0].nominal)
         return reader_of(entry.file, entry.path).read(entry.file, entry.index, entry.path, self.reading)
 
-    def contents(self, entry) -> Contents:
+    def contents(self, entry: Entry) -> Contents:
         """What the header of the entry's file says."""
         return reader_of(entry.file, entry.path).contents(entry.file, entry.path, self.reading)
 
-    def __call__(self, entry) -> np.ndarray:
+    def __call__(self, entry: Entry) -> np.ndarray:
+        """Native values of one image, channels first."""
         return self.read(entry).values

@@ -88,6 +88,7 @@ class DatasetDecoder:
     column: str
 
     def __call__(self, entry: Entry) -> np.ndarray:
+        """Native values of one image, channels first."""
         from fourfold.images.pictures import pixels_of
 
         try:
@@ -123,8 +124,8 @@ def _from_dataset(source: Any, name: str, columns: dict[str, str | None], split:
         filled = [bool(value) for value in cells.get(role, [])]
         if any(filled) and not all(filled):
             raise InputError(
-                f"the column {roles[role]!r} of the {name} set is empty in {filled.count(False)} of {len(filled)} rows, "
-                f"first in row {filled.index(False)}; fill them in or ignore the column"
+                f"the column {roles[role]!r} of the {name} set is empty in {filled.count(False)} of {len(filled)} "
+                f"rows, first in row {filled.index(False)}; fill them in or ignore the column"
             )
     entries = []
     for row in range(len(source)):

@@ -53,13 +53,13 @@ def within(root: Path, path: str, table: str) -> Path:
     """The file that a path of a table means; raises InputError where it leaves `root` or does not exist."""
     if Path(path).is_absolute() or PureWindowsPath(path).drive:
         raise InputError(f"{table}: the path {path!r} is absolute; write it relative to the folder of the images")
-    real_root = os.path.realpath(root)
-    real = os.path.realpath(os.path.join(real_root, path))
-    if real != real_root and not real.startswith(real_root + os.sep):
+    real_root = root.resolve()
+    real = (real_root / path).resolve()
+    if not real.is_relative_to(real_root):
         raise InputError(f"{table}: the path {path!r} leaves the folder of the images; keep all files inside it")
-    if not os.path.exists(real):
+    if not real.exists():
         raise InputError(f"{table}: the file {path!r} does not exist in {root}; correct the path or remove the row")
-    return Path(root) / path
+    return root / path
 
 
 def read_table(

@@ -19,6 +19,7 @@ from fourfold.images.formats import Contents, Decoded, Reading
 __all__ = ["PictureReader", "pixels_of"]
 
 _SEVERAL = ("TIFF", "GIF")
+_TURNABLE = ("JPEG", "MPO", "TIFF", "WEBP")
 _WIDE = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 
 
@@ -28,9 +29,13 @@ class PictureReader:
     def contents(self, file: Path, path: str, reading: Reading) -> Contents:
         """Frames and size from the header; the pixels are not decoded."""
         with _opened(file, path) as picture:
-            frames = getattr(picture, "n_frames", 1) if picture.format in _SEVERAL else 1
             width, height = picture.size
-            turned = picture.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+            try:
+                frames = getattr(picture, "n_frames", 1) if picture.format in _SEVERAL else 1
+                exif = picture.getexif() if picture.format in _TURNABLE or "exif" in picture.info else {}
+            except Exception as error:  # Pillow's plugins raise whatever their format makes them stumble over
+                raise UnreadableImage(path, f"is cut short or damaged ({error})") from error
+            turned = exif.get(0x0112, 1) in (5, 6, 7, 8)
             shape = (width, height) if turned else (height, width)
             channels = 1 if picture.mode in ("1", "L", "LA", "La", *_WIDE) else 3
         several = frames > 1

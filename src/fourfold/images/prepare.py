@@ -230,8 +230,9 @@ def _common_shape(
         for probe in found:
             if len(probe.shape) != dimensions:
                 raise InputError(
-                    f"{probe.path} of the {name} set is {_extent(probe.shape)} while {model.path} of the {first} set is "
-                    f"{_extent(model.shape)}: 2-D and 3-D images cannot be compared; cut volumes into slices with --slices"
+                    f"2-D and 3-D images cannot be compared: {model.path} of the {first} set is "
+                    f"{_extent(model.shape)} and {probe.path} of the {name} set is {_extent(probe.shape)}; "
+                    "cut volumes into slices with --slices"
                 )
     if size is not None:
         shape = (size,) * dimensions if isinstance(size, int) else tuple(size)
@@ -323,7 +324,8 @@ def _kind(name: str, probes: list[_Probe]) -> str:
             if wide.high > 255:
                 raise InputError(
                     f"images of the {name} set differ in depth: {narrow.path} has 8 bit (up to {narrow.high:g}) and "
-                    f"{wide.path} has 16 bit (up to {wide.high:g}); convert them to one depth or use --scaling per-image"
+                    f"{wide.path} has 16 bit (up to {wide.high:g}); "
+                    "convert them to one depth or use --scaling per-image"
                 )
         return "whole"
     if any(probe.whole and probe.high > 1 for probe in probes) and any(probe.dtype.kind == "f" for probe in probes):

@@ -49,6 +49,7 @@ def open_set(
     root: str | os.PathLike[str] | None = None,
     volumes: bool = False,
     slices: bool = False,
+    window: bool = True,
     skip_broken: bool = False,
 ) -> ImageSet:
     """Open a set of images without decoding it.
@@ -72,6 +73,9 @@ def open_set(
         Whether DICOM files that share a series become one volume; otherwise each file is an image.
     slices : bool
         Whether volumes are cut into axial slices.
+    window : bool
+        Whether the display window of DICOM files is applied, where all of the set have one; False keeps what the
+        modality measured, such as Hounsfield units.
     skip_broken : bool
         Whether files that cannot be read are left out and listed in ``skipped``; this decodes every file once.
 
@@ -84,7 +88,7 @@ def open_set(
         opened = source if source.name == name else replace(source, name=name)
         return drop_broken(opened) if skip_broken else opened
     if isinstance(source, str | os.PathLike):
-        reading = Reading(slices=slices)
+        reading = Reading(window=window, slices=slices)
         opened = _from_path(Path(source), name, columns, split, root, volumes, reading)
     else:
         from fourfold.images.huggingface import from_object
