@@ -1,0 +1,21 @@
+"""Variety: whether the synthetic images differ as real ones do, and whether every kind of real image is among them."""
+
+from fourfold.variety.manifold import coverage, expected_coverage, recall
+from fourfold.variety.mean_image import mean_image_file_size
+from fourfold.variety.retrieval import RetrievalScore, image_retrieval_score, occupancy_estimate, occupancy_limits
+from fourfold.variety.similarity import ms_ssim_diversity, similarity_scales
+from fourfold.variety.vendi import vendi_score
+
+__all__ = [
+    "RetrievalScore",
+    "coverage",
+    "expected_coverage",
+    "image_retrieval_score",
+    "mean_image_file_size",
+    "ms_ssim_diversity",
+    "occupancy_estimate",
+    "occupancy_limits",
+    "recall",
+    "similarity_scales",
+    "vendi_score",
+]

@@ -1,0 +1,124 @@
+"""The balls around real points that stand for the manifold of real images: their radii, and how deep a point lies.
+
+The ball around a point reaches to its k-th nearest other point. "Inside" is strict, as in the reference code of
+density and coverage, with one exception: a point is inside any ball whose centre it equals. Otherwise the balls of
+duplicated points, whose radius is 0, would not hold even their own centre, and two identical sets of constant images
+would share nothing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from fourfold.errors import InputError
+from fourfold.neighbors.blocks import Blocks, checked, pairwise
+from fourfold.neighbors.distances import MetricName
+from fourfold.neighbors.exact import nearest
+
+__all__ = ["ball_radii", "depth_in_balls", "with_centres"]
+
+# Candidates per row that are scored again in float64: the best one of float32 may not be the best.
+_CANDIDATES = 4
+
+
+def ball_radii(
+    points: np.ndarray,
+    k: int,
+    *,
+    metric: MetricName = "euclidean",
+    groups: np.ndarray | None = None,
+    memory: int = 1 << 30,
+) -> np.ndarray:
+    """Distance of each point to its k-th nearest other point.
+
+    Parameters
+    ----------
+    points : array, shape (n, d)
+    k : int
+        At least 1 and smaller than n.
+    metric : {"euclidean", "cosine", "correlation", "hamming"}
+    groups : array of int, shape (n,), or None
+        Points of the same group (images of one patient) are not neighbours of each other.
+    memory : int
+        Bytes to use at most above inputs and result.
+
+    Returns
+    -------
+    array, shape (n,)
+        float64. A radius of 0 is given as the smallest positive number, see `with_centres`.
+
+    Raises
+    ------
+    InputError
+        Where a point has fewer than `k` neighbours.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ball_radii(np.array([[0.0], [1.0], [3.0]]), k=1).tolist()
+    [1.0, 1.0, 2.0]
+    """
+    distances = nearest(
+        points, points, k, metric=metric, query_groups=groups, point_groups=groups, exclude_self=True, memory=memory
+    ).distances
+    radii = distances[:, -1]
+    if not np.isfinite(radii).all():
+        others = "images" if groups is None else "images of other patients"
+        raise InputError(f"a radius to the {k}th neighbour needs more than {k} {others}, got a set of {len(points)}")
+    return with_centres(radii)
+
+
+def with_centres(radii: np.ndarray) -> np.ndarray:
+    """Radii with every 0 replaced by the smallest positive number, so that a strict comparison keeps the centre."""
+    return np.maximum(radii, np.finfo(np.float64).tiny)
+
+
+def depth_in_balls(
+    queries: np.ndarray,
+    points: np.ndarray,
+    radii: np.ndarray,
+    *,
+    metric: MetricName = "euclidean",
+    memory: int = 1 << 30,
+) -> np.ndarray:
+    """For each query, the largest ratio of radius to distance over all balls; above 1 inside of one.
+
+    Parameters
+    ----------
+    queries : array, shape (n, d)
+    points : array, shape (m, d)
+    radii : array, shape (m,)
+        Positive.
+    metric, memory
+        As for `ball_radii`.
+
+    Returns
+    -------
+    array, shape (n,)
+        float64; infinity for a query that equals a point.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> depth_in_balls(np.array([[0.5]]), np.array([[0.0], [4.0]]), np.array([1.0, 14.0])).tolist()
+    [4.0]
+    """
+    queries, points = checked(queries, points, metric)
+    kept = min(_CANDIDATES, len(points))
+    best = torch.full((len(queries), kept), torch.inf)
+    who = torch.zeros((len(queries), kept), dtype=torch.int64)
+    blocks = Blocks(queries, points, metric, memory, same=False)
+    scale = torch.from_numpy(1.0 / np.maximum(blocks.squared(radii), np.finfo(np.float32).tiny)).float()
+    for rows, columns, squared in blocks:
+        squared.clamp_(min=0.0).mul_(scale[columns])
+        values, places = torch.topk(squared, min(kept, squared.shape[1]), dim=1, largest=False)
+        together = torch.cat([best[rows], values], dim=1)
+        numbers = torch.cat([who[rows], places + columns.start], dim=1)
+        best[rows], order = torch.topk(together, kept, dim=1, largest=False)
+        who[rows] = numbers.gather(1, order)
+    indices = who.numpy()
+    rows = np.repeat(np.arange(len(queries)), kept)
+    distances = pairwise(queries, points, rows, indices.ravel(), metric, memory).reshape(indices.shape)
+    ratios = np.divide(radii[indices], distances, out=np.full(indices.shape, np.inf), where=distances > 0)
+    return ratios.max(axis=1)

@@ -1,0 +1,150 @@
+"""Frechet distance, its moments, its extrapolation and its radiomic conventions."""
+
+import numpy as np
+import pytest
+from scipy import linalg
+
+from fourfold.errors import InputError
+from fourfold.fidelity import (
+    FrechetReference,
+    Moments,
+    frechet_distance,
+    frechet_distance_from_moments,
+    frechet_distance_infinity,
+    radiomic_frechet_distance,
+    radiomic_frechet_distance_v0,
+)
+
+
+@pytest.fixture
+def golden() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    real, holdout = rng.normal(size=(300, 16)), rng.normal(size=(200, 16))
+    return real, holdout, 0.8 * rng.normal(size=(250, 16)) + 0.3
+
+
+def _by_square_root(x: np.ndarray, y: np.ndarray) -> float:
+    left, right = np.cov(x.T), np.cov(y.T)
+    shift = x.mean(axis=0) - y.mean(axis=0)
+    root = linalg.sqrtm(left @ right).real
+    return float(shift @ shift + np.trace(left) + np.trace(right) - 2 * np.trace(root))
+
+
+def test_the_golden_value_is_reached(golden):
+    real, _, synthetic = golden
+    assert frechet_distance(real, synthetic) == pytest.approx(2.689365557, abs=1e-9)
+
+
+def test_the_definition_with_a_matrix_square_root_gives_the_same_number(golden):
+    real, _, synthetic = golden
+    assert frechet_distance(real, synthetic) == pytest.approx(_by_square_root(real, synthetic), rel=1e-12)
+
+
+@pytest.mark.parametrize(("n", "m"), [(20, 30), (20, 200), (200, 20), (33, 32), (32, 33)])
+def test_sets_smaller_than_the_number_of_features_agree_with_the_moments_form(n, m):
+    rng = np.random.default_rng(n)
+    x, y = rng.normal(size=(n, 32)), 1.2 * rng.normal(size=(m, 32)) + 0.1
+    from_moments = frechet_distance_from_moments(x.mean(axis=0), np.cov(x.T), y.mean(axis=0), np.cov(y.T))
+    assert frechet_distance(x, y) == pytest.approx(from_moments, rel=1e-9)
+
+
+def test_a_set_against_itself_is_at_zero_even_when_it_is_rank_deficient():
+    x = np.random.default_rng(3).normal(size=(10, 40))
+    assert frechet_distance(x, x) == pytest.approx(0, abs=1e-10)
+    assert frechet_distance_from_moments(x.mean(axis=0), np.cov(x.T), x.mean(axis=0), np.cov(x.T)) == pytest.approx(
+        0, abs=1e-5
+    )
+
+
+def test_constant_and_repeated_columns_do_not_break_it():
+    rng = np.random.default_rng(4)
+    x, y = rng.normal(size=(100, 3)), rng.normal(size=(90, 3))
+    wide_x = np.column_stack([x, x[:, 0], np.ones(100)])
+    wide_y = np.column_stack([y, y[:, 0], np.ones(90)])
+    # A repeated column weighs twice, a constant one not at all.
+    twice = np.array([2**0.5, 1.0, 1.0])
+    assert frechet_distance(wide_x, wide_y) == pytest.approx(_by_square_root(x * twice, y * twice), rel=1e-6)
+
+
+def test_a_prepared_reference_gives_the_same_distance_for_every_candidate(golden):
+    real, holdout, synthetic = golden
+    reference = FrechetReference(real)
+    for candidate in (holdout, synthetic, synthetic[:10]):
+        assert reference.distance(candidate) == pytest.approx(frechet_distance(real, candidate), rel=1e-12)
+
+
+def test_moments_do_not_depend_on_batches_or_on_the_order_of_merging(golden):
+    real = golden[0].astype(np.float32)
+    whole = Moments.of(real)
+    batched = Moments.empty(16)
+    for start in range(0, 300, 7):
+        batched = batched.update(real[start : start + 7])
+    merged = Moments.of(real[200:]).merge(Moments.of(real[:200]))
+    for other in (batched, merged):
+        assert other.count == 300
+        np.testing.assert_allclose(other.mean, whole.mean, rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(other.covariance, np.cov(real.astype(np.float64).T), rtol=1e-10, atol=1e-12)
+
+
+def test_float32_features_far_from_zero_keep_their_precision():
+    rng = np.random.default_rng(5)
+    x, y = rng.normal(size=(400, 8)), rng.normal(size=(400, 8)) + 0.1
+    near = frechet_distance(x, y)
+    far = frechet_distance((x + 100).astype(np.float32), (y + 100).astype(np.float32))
+    assert far == pytest.approx(near, rel=1e-3)
+
+
+def test_extrapolation_takes_off_the_bias_of_a_small_synthetic_set():
+    rng = np.random.default_rng(6)
+    x, y = rng.normal(size=(20_000, 10)), rng.normal(size=(600, 10))
+    assert frechet_distance(x, y) > 0.04
+    assert abs(frechet_distance_infinity(x, y, seed=1)) < 0.02
+
+
+def test_extrapolation_is_the_same_for_the_same_seed(golden):
+    real, _, synthetic = golden
+    assert frechet_distance_infinity(real, synthetic, seed=3) == frechet_distance_infinity(real, synthetic, seed=3)
+    assert frechet_distance_infinity(real, synthetic, seed=3) != frechet_distance_infinity(real, synthetic, seed=4)
+
+
+def test_version_1_of_the_radiomic_distance_is_the_logarithm_after_scaling_by_the_reference(golden):
+    real, _, synthetic = golden
+    mean, spread = real.mean(axis=0), real.std(axis=0)
+    expected = np.log(frechet_distance((real - mean) / spread, (synthetic - mean) / spread))
+    units = np.logspace(-3, 6, 16)
+    assert radiomic_frechet_distance(real * units + 7, synthetic * units + 7) == pytest.approx(expected, rel=1e-9)
+
+
+def test_version_0_of_the_radiomic_distance_maps_both_sets_to_one_range(golden):
+    real, _, synthetic = golden
+    both = np.concatenate([real, synthetic])
+    low, high = both.min(axis=0), both.max(axis=0)
+    scaled = 7.45670747756958 * (both - low) / (high - low)
+    expected = frechet_distance(scaled[:300], scaled[300:])
+    assert radiomic_frechet_distance_v0(real, synthetic) == pytest.approx(expected, rel=1e-12)
+    assert radiomic_frechet_distance_v0(real * 1e6, synthetic * 1e6) == pytest.approx(expected, rel=1e-9)
+
+
+def test_radiomic_features_that_are_not_finite_or_constant_are_left_out(golden):
+    real, _, synthetic = golden
+    nan, constant = np.full((300, 1), np.nan), np.ones((300, 1))
+    wide_real = np.column_stack([real, nan, constant])
+    wide_synthetic = np.column_stack([synthetic, np.zeros(250), np.full(250, 2.0)])
+    for distance in (radiomic_frechet_distance, radiomic_frechet_distance_v0):
+        assert distance(wide_real, wide_synthetic) == distance(real, synthetic)
+        with pytest.raises(InputError, match="no radiomic feature is finite"):
+            distance(nan, np.zeros((250, 1)))
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        (np.zeros((1, 2)), np.zeros((5, 2)), "at least 2 images in each set, got 1"),
+        (np.zeros((5, 2)), np.zeros((5, 3)), "2 and 3 features"),
+        (np.zeros(5), np.zeros((5, 3)), r"shape \(N, d\), got \(5,\)"),
+        (np.full((5, 2), np.nan), np.zeros((5, 2)), "must be finite"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_with_a_sentence(x, y, message):
+    with pytest.raises(InputError, match=message):
+        frechet_distance(x, y)
