@@ -5,6 +5,7 @@ Position, exposure, contrast, noise and breath are drawn for every image; none o
 
 from __future__ import annotations
 
+import math
 from dataclasses import astuple, dataclass, fields
 
 import numpy as np
@@ -55,18 +56,18 @@ class Acquisition:
 
 def draw_acquisition(rng: np.random.Generator, dims: int) -> Acquisition:
     """One image's acquisition."""
-    n = rng.standard_normal(9)
+    n = rng.standard_normal(9).tolist()
     return Acquisition(
-        shift_z=0.02 * n[0] if dims == 3 else 0.0,
-        shift_y=0.025 * n[1],
-        shift_x=0.025 * n[2],
-        rotation=1.6 * n[3],
-        scale=float(np.exp(0.015 * n[4])),
-        gain=float(np.exp(0.05 * n[5])),
+        shift_z=0.016 * n[0] if dims == 3 else 0.0,
+        shift_y=0.016 * n[1],
+        shift_x=0.016 * n[2],
+        rotation=1.1 * n[3],
+        scale=math.exp(0.010 * n[4]),
+        gain=math.exp(0.05 * n[5]),
         offset=0.02 * n[6],
-        gamma=float(np.exp(0.08 * n[7])),
+        gamma=math.exp(0.08 * n[7]),
         noise=rng.uniform(0.008, 0.028),
-        breath=0.025 * n[8],
+        breath=0.016 * n[8],
     )
 
 

@@ -7,6 +7,7 @@ dimensions: the slice is the section of such a head at a height of the patient's
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,7 +55,7 @@ class BrainLesion:
 
 def draw_brain(rng: np.random.Generator, second_scanner: bool, dims: int, pixel: float) -> BrainAnatomy:
     """A patient's anatomy; the draws do not depend on `pixel`."""
-    n = rng.standard_normal(16)
+    n = rng.standard_normal(16).tolist()
     return BrainAnatomy(
         second_scanner=second_scanner,
         radii=(0.86 + 0.03 * n[0], 0.84 + 0.035 * n[1], 0.68 + 0.03 * n[2]),
@@ -62,8 +63,8 @@ def draw_brain(rng: np.random.Generator, second_scanner: bool, dims: int, pixel:
         taper=0.06 * n[3],
         scalp=0.060 + 0.012 * abs(n[4]),
         skull=0.055 + 0.010 * abs(n[5]),
-        atrophy=0.016 * np.exp(0.5 * n[6]),
-        sulcus=0.26 * np.exp(0.18 * n[7]),
+        atrophy=0.016 * math.exp(0.5 * n[6]),
+        sulcus=0.26 * math.exp(0.18 * n[7]),
         folding=0.36 + 0.05 * n[8],
         ventricle=(1.0 + 0.16 * n[9], 1.0 + 0.10 * n[10], 1.0 + 0.12 * n[11]),
         asymmetry=0.02 * n[12],
@@ -71,7 +72,7 @@ def draw_brain(rng: np.random.Generator, second_scanner: bool, dims: int, pixel:
         white=0.64 + 0.025 * n[14],
         fluid=rng.uniform(0.12, 0.20),
         fat=rng.uniform(0.72, 0.95),
-        texture=0.030 * np.exp(0.2 * n[15]),
+        texture=0.030 * math.exp(0.2 * n[15]),
         bias=rng.uniform(0.03, 0.08),
         fields=draw_fields(rng, dims, (3.0, 3.0, 3.5, 0.9, 3.0), (1.2, 1.2, 0.30, 0.4, 2.6), pixel),
     )
@@ -80,11 +81,11 @@ def draw_brain(rng: np.random.Generator, second_scanner: bool, dims: int, pixel:
 def draw_brain_lesion(rng: np.random.Generator, anatomy: BrainAnatomy, dims: int) -> BrainLesion:
     """A mass in one hemisphere, wholly inside the brain."""
     radius = rng.uniform(0.12, 0.23)
-    side = rng.choice((-1.0, 1.0))
+    side = 1.0 if rng.uniform() < 0.5 else -1.0
     turn = rng.uniform(-1.2, 1.2)
     reach = rng.uniform(0.40, 0.75)
-    y = reach * (anatomy.radii[1] - 0.34) * np.sin(turn)
-    x = side * (0.10 + reach * (anatomy.radii[2] - 0.38) * np.cos(turn))
+    y = reach * (anatomy.radii[1] - 0.34) * math.sin(turn)
+    x = side * (0.10 + reach * (anatomy.radii[2] - 0.38) * math.cos(turn))
     z = (float(rng.uniform(-0.2, 0.3)),) if dims == 3 else ()
     return BrainLesion(
         centre=(*z, float(y), float(x)),
@@ -121,7 +122,7 @@ def render_brain(
     a = anatomy
     warp_y, warp_x, folds, fine_texture, cloud = a.fields.at(coordinates)
     flat = len(coordinates) == 2
-    z = np.float32(a.level + 0.5 * breath) if flat else coordinates[0] / np.float32(a.radii[0])
+    z = a.level + 0.5 * breath if flat else coordinates[0] / np.float32(a.radii[0])
     y, x = coordinates[-2], coordinates[-1]
     fine = max(0.012, 0.40 * pixel)
 

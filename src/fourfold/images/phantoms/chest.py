@@ -7,6 +7,7 @@ y down, z from the neck to the belly, each in [-1, 1]), so that any pose is rend
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,7 +58,7 @@ class ChestLesion:
 
 def draw_chest(rng: np.random.Generator, female: bool, dims: int, pixel: float) -> ChestAnatomy:
     """A patient's anatomy; the draws do not depend on `pixel`."""
-    n = rng.standard_normal(24)
+    n = rng.standard_normal(24).tolist()
     shoulder = -0.76 + 0.05 * n[1]
     return ChestAnatomy(
         female=female,
@@ -73,13 +74,13 @@ def draw_chest(rng: np.random.Generator, female: bool, dims: int, pixel: float) 
         rib_spacing=0.170 + 0.012 * n[12],
         rib_phase=rng.uniform(),
         rib_slope=0.30 + 0.10 * n[13],
-        rib_strength=0.15 * np.exp(0.2 * n[14]),
+        rib_strength=0.15 * math.exp(0.2 * n[14]),
         clavicle=(-0.56 + 0.04 * n[15], -0.20 + 0.07 * n[16]),
         spine_bend=0.02 * n[17],
-        bone=np.exp(0.15 * n[18]),
+        bone=math.exp(0.15 * n[18]),
         thickness=1.0 + 0.06 * n[19],
-        texture=0.034 * np.exp(0.2 * n[20]),
-        vessels=0.11 * np.exp(0.2 * n[21]),
+        texture=0.034 * math.exp(0.2 * n[20]),
+        vessels=0.11 * math.exp(0.2 * n[21]),
         bubble=(0.40 + 0.05 * n[22], 0.20 + 0.03 * n[23], rng.uniform(0.05, 0.11)),
         breast=(rng.uniform(0.40, 0.50), rng.uniform(0.22, 0.36), rng.uniform(0.07, 0.13)),
         fields=draw_fields(rng, dims, (3.0, 3.0, 1.5, 1.5, 2.0), (1.5, 1.5, 0.6, 0.35, 1.2), pixel),
@@ -88,14 +89,14 @@ def draw_chest(rng: np.random.Generator, female: bool, dims: int, pixel: float) 
 
 def draw_chest_lesion(rng: np.random.Generator, anatomy: ChestAnatomy, dims: int) -> ChestLesion:
     """A lesion somewhere in a lung, clear of the heart's middle."""
-    side = rng.choice((-1.0, 1.0))
+    side = 1.0 if rng.uniform() < 0.5 else -1.0
     height = rng.uniform(-0.45, 0.22)
     middle = _lung_middle(anatomy, height) + 0.45 * anatomy.lung_width * rng.uniform(-0.6, 1.0)
     depth = (float(rng.uniform(-0.4, 0.4)),) if dims == 3 else ()
     return ChestLesion(
         centre=(*depth, height, side * middle),
-        radius=rng.uniform(0.11, 0.22),
-        strength=rng.uniform(0.16, 0.34),
+        radius=rng.uniform(0.13, 0.25),
+        strength=rng.uniform(0.20, 0.42),
         raggedness=rng.uniform(0.10, 0.35),
     )
 
@@ -146,7 +147,7 @@ def _radiograph(
     x = coordinates[1] + 0.022 * warp_x
     fine = max(0.012, 0.45 * pixel)
     m = np.abs(x)
-    right = x > 0
+    right = (x > 0).astype(np.float32)
 
     # Soft tissue: neck, shoulders that reach the sides of the film, torso below the armpits.
     top = a.shoulder + 0.16 * np.maximum(m - 0.30, 0) - 1.1 * edge(0.27 - m, 0.035)
@@ -159,12 +160,12 @@ def _radiograph(
     profile = _lung_profile(a, y)
     middle = _lung_middle(a, y)
     across = (m - middle) / (a.lung_width * profile + 1e-3)
-    base = np.where(right, a.diaphragm[1], a.diaphragm[0]) + breath
+    base = a.diaphragm[0] + (a.diaphragm[1] - a.diaphragm[0]) * right + breath
     floor = base + a.dome * (m - 0.36) ** 2
     lung = edge(1 - np.abs(across), 0.045) * edge(floor - y, 0.016) * edge(y - a.lung_top, 0.02)
     air = lung * (0.62 + 0.38 * np.sqrt(np.clip(1 - across**2, 0, 1)))
 
-    cos, sin = np.cos(a.heart_tilt), np.sin(a.heart_tilt)
+    cos, sin = math.cos(a.heart_tilt), math.sin(a.heart_tilt)
     hx, hy = x - a.heart_centre[0], y - a.heart_centre[1]
     ellipse = ((cos * hx + sin * hy) / a.heart_radii[0]) ** 2 + ((cos * hy - sin * hx) / a.heart_radii[1]) ** 2
     heart = edge(1 - ellipse, 0.09)
@@ -194,10 +195,11 @@ def _radiograph(
         radius = np.hypot((m - bx) / 0.34, (y - by) / 0.30)
         film += strength * body * edge(1 - radius, 0.08) * np.sqrt(np.clip(1.15 - radius**2, 0, 1))
 
+    film = np.float32(0.93) * film
     if lesion is None:
         return film, np.zeros(film.shape, dtype=bool)
-    opacity = _opacity(lesion, np.stack([y, x]), texture, vessels) * np.maximum(lung, 0.25 * body)
-    film += lesion.strength * opacity * (1 + 0.15 * texture)
+    opacity = _opacity(lesion, np.stack([y, x]), texture, vessels) * np.maximum(lung, 0.2 * body)
+    film += lesion.strength * opacity * (1 - 0.5 * heart) * (1 + 0.15 * texture)
     return film, opacity > 0.4
 
 
@@ -253,7 +255,7 @@ def _volume(
 
     profile = np.sqrt(np.clip(1 - np.abs(np.minimum(z - 0.25, 0) / (a.lung_top - 0.37)) ** 2.5, 0, 1))
     across = np.hypot((m - 1.12 * a.lung_width) / (0.98 * a.lung_width), (y - 0.02) / (0.47 * a.thickness))
-    base = np.where(x > 0, a.diaphragm[1], a.diaphragm[0]) + 0.10 + 2 * breath
+    base = a.diaphragm[0] + (a.diaphragm[1] - a.diaphragm[0]) * (x > 0).astype(np.float32) + 0.10 + 2 * breath
     floor = base + a.dome * ((m - 0.36) ** 2 + 0.7 * y * y)
     inside = profile - np.maximum(across, cage + 0.06)
     lung = edge(inside, 0.05) * edge(floor - z, fine)
@@ -268,7 +270,7 @@ def _volume(
     parenchyma = 0.10 + 0.5 * a.texture * texture + 2.2 * a.vessels * ridge
     soft = muscle * (1 - fat) + 0.36 * fat + 0.07 * heart + 0.08 * aorta
     liver = edge(z - floor, fine) * edge(0.96 - cage, 0.03)
-    image = soft + 0.05 * liver * np.where(x < 0.1, 1.0, 0.3)
+    image = soft + 0.05 * liver * (0.3 + 0.7 * edge(0.1 - x, 0.03))
     image = image * (1 - lung) + lung * parenchyma
     image = image * (1 - trachea) + 0.04 * trachea
 
@@ -277,8 +279,8 @@ def _volume(
     body_of_spine = edge(0.115 - np.hypot(x, 0.9 * (y - 0.43)), fine)
     arch = edge(0.05 - np.abs(y - 0.56), fine) * edge(0.13 - m, 0.03)
     spine = np.maximum(body_of_spine, arch) * (0.85 + 0.15 * np.cos(2 * np.pi * z / (0.9 * a.rib_spacing)))
-    sternum = edge(0.07 - m, fine) * np.exp(-(((cage - 1.0) / 0.05) ** 2)) * (y < 0) * edge(0.5 - z, 0.05)
-    bone = np.clip(0.9 * ribs + spine + 0.8 * sternum, 0, 1) * np.minimum(a.bone, 1.3)
+    sternum = edge(0.07 - m, fine) * np.exp(-(((cage - 1.0) / 0.05) ** 2)) * edge(-y, 0.05) * edge(0.5 - z, 0.05)
+    bone = np.clip(0.9 * ribs + spine + 0.8 * sternum, 0, 1) * min(a.bone, 1.3)
     image = image + bone * (0.85 - image)
     image = image * body
 
