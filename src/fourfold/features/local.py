@@ -7,6 +7,7 @@ a program: run files from people you trust.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -172,7 +173,10 @@ def _is_torchscript(file: Path) -> bool:
 
 def _torchscript(file: Path, origin: str) -> torch.jit.ScriptModule:
     try:
-        module = torch.jit.load(str(file), map_location="cpu")
+        # torch announces the end of TorchScript; it stays the one format that holds a whole network, and files exist.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            module = torch.jit.load(str(file), map_location="cpu")
     except (RuntimeError, ValueError, OSError) as error:
         raise InputError(
             f"{origin}: cannot be read as TorchScript; export the network with torch.jit.trace(...).save(...)"

@@ -28,6 +28,9 @@ __all__ = ["MobileNet"]
 # torch.nn.BatchNorm2d's default, with which the V1 weights were trained.
 _BATCH_NORM_EPSILON = 1e-5
 _LEAK = 0.1
+# The maps of a few images stay in the processor's cache: three times the speed of 64 at once. Batches this small also
+# all take the same path through torch, so that the features of an image do not depend on its neighbours in the batch.
+_CPU_BATCH = 4
 # Strides of the blocks of MobileNetV1 (Howard et al. 2017, table 1), by the stages of the weights' names.
 _V1_STRIDES = {"stage1": (2, 1, 2, 1, 2, 1), "stage2": (2, 1, 1, 1, 1, 1), "stage3": (2, 1)}
 
@@ -136,7 +139,9 @@ class MobileNet(FeatureExtractor):
 
     def _pooled(self, images: Tensor) -> Tensor:
         same = self.architecture == "mobilenet_v2"
-        return run(self._operations, images, tensorflow_padding=same).mean(dim=(2, 3))
+        step = _CPU_BATCH if images.device.type == "cpu" else max(len(images), 1)
+        maps = (run(self._operations, part, tensorflow_padding=same) for part in images.split(step))
+        return torch.cat([last.mean(dim=(2, 3)) for last in maps])
 
 
 def recognise(arrays: Mapping[str, np.ndarray]) -> str | None:

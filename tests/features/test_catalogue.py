@@ -1,0 +1,93 @@
+import pytest
+import torch
+from torch import nn
+
+from fourfold.errors import InputError
+from fourfold.features import MobileNet, available, get
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.(script|save).*:DeprecationWarning")
+
+NAMES = ["radiomics", "pixels", "histogram", "random", "mobilenet:PATH", "NAME=PATH"]
+
+
+@pytest.fixture
+def script(tmp_path):
+    path = tmp_path / "my net.pt"
+    torch.jit.script(nn.Flatten()).save(str(path))
+    return path
+
+
+@pytest.mark.parametrize("name", ["radiomics", "pixels", "histogram", "random"])
+def test_every_built_in_name_gives_its_extractor(name):
+    assert get(name).name == name
+
+
+def test_the_list_says_what_each_was_trained_on_and_where_it_comes_from():
+    assert [listing.name for listing in available()] == NAMES
+    assert all(all(listing) for listing in available())
+
+
+def test_the_list_agrees_with_the_extractors():
+    for listing in available()[:4]:
+        assert get(listing.name).trained_on == listing.trained_on
+
+
+def test_options_follow_a_question_mark():
+    assert get("pixels?size=16").settings() == {"size": 16}
+    assert get("random?seed=7").settings()["seed"] == 7
+
+
+def test_a_mobilenet_is_named_by_its_architecture_or_by_the_user(weights_folder):
+    path = weights_folder / "mobilenet_v1_025_imagenet_fp32.npz"
+    network = get(f"mobilenet:{path}?slices=5")
+    assert isinstance(network, MobileNet)
+    assert (network.name, network.policy.slices) == ("mobilenet_v1", 5)
+    assert get(f"photos=mobilenet:{path}").name == "photos"
+    assert get(f"photos={path}").sha256 == network.sha256
+
+
+def test_a_file_takes_its_name_from_the_user_or_from_itself(script):
+    assert get(f"mine={script}").name == "mine"
+    assert get(str(script)).name == "my_net"
+
+
+def test_the_declared_input_reaches_the_network_and_the_record(script):
+    options = "size=8&channels=1&range=-1,1&mean=0.5&std=0.25&volumes=whole&slices=2&trained_on=our own CT"
+    network = get(f"mine={script}?{options}")
+    assert network.settings()["input"] == {
+        "size": 8,
+        "channels": 1,
+        "range": [-1.0, 1.0],
+        "mean": [0.5],
+        "std": [0.25],
+        "volumes": "whole",
+        "slices": 2,
+    }
+    assert network.trained_on == "our own CT"
+
+
+CHOICES = "there are: " + ", ".join(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("specification", "message"),
+    [
+        ("inception", f"there is no feature extractor 'inception'; {CHOICES}"),
+        ("mobilenet", f"there is no feature extractor 'mobilenet'; {CHOICES}"),
+        ("mobilenet:", f"'mobilenet:' names no file; {CHOICES}"),
+        ("mine=", f"'mine=' names no file; {CHOICES}"),
+        ("", f"'' names no file; {CHOICES}"),
+        ("pixels=net.pt", "the name 'pixels' in 'pixels=net.pt' is taken; choose another for the file net.pt"),
+        ("a@b=net.pt", "the name 'a@b' in 'a@b=net.pt' may hold letters, digits, '_', '.' and '-' only"),
+        ("pixels?width=3", "there is no option 'width' in 'pixels?width=3'; there are: size"),
+        ("radiomics?x=1", "there is no option 'x' in 'radiomics?x=1'; this extractor takes none"),
+        ("pixels?size=big", "the option size='big' in 'pixels?size=big' is not a number"),
+        ("pixels?size", "the option 'size' in 'pixels?size' is not of the form key=value"),
+        ("a=n.pt?range=1", "the option range='1' in 'a=n.pt?range=1' needs two numbers: low,high"),
+        ("nowhere.pt", "nowhere.pt: there is no such file; give the path of the network's weights"),
+    ],
+)
+def test_a_wrong_specification_is_answered_with_what_there_is(specification, message):
+    with pytest.raises(InputError) as caught:
+        get(specification)
+    assert str(caught.value) == message
