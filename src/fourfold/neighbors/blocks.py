@@ -124,7 +124,8 @@ class Blocks:
         self._centre = np.zeros(self.width)
         if metric != "hamming":
             for part in _parts(points):
-                self._centre += mapped(part, metric).sum(axis=0) / max(self.m, 1)
+                rows = part if metric == "euclidean" else mapped(part, metric)
+                self._centre += rows.sum(axis=0, dtype=np.float64) / max(self.m, 1)
         fits = dtype.itemsize * self.width * (self.m + (0 if same else self.n)) <= memory // 2
         self._ready_points = self._rows(points, slice(0, self.m)) if fits else None
         self._ready_queries = None
