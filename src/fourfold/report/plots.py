@@ -1,0 +1,371 @@
+"""The plots that explain the scores, as SVG text that follows the page's colours.
+
+Each function takes plain arrays and returns one ``<svg>`` element. Colours are CSS variables (``--training``,
+``--holdout``, ``--synthetic``), lines of the frame are ``currentColor``, so that one drawing serves light,
+dark and print. A mark's shape or dash says the same as its colour.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+
+import matplotlib
+import numpy as np
+from markupsafe import Markup, escape
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+__all__ = ["dots", "drift", "histograms", "lines", "map_of_contours", "map_of_points", "shares"]
+
+# Stand-ins that matplotlib accepts as colours; each is replaced by its CSS value in the finished SVG.
+_INK, _FAINT = "#010203", "#010204"
+_SETS = {"training": "#010205", "holdout": "#010206", "synthetic": "#010207", "accent": "#010208"}
+_CSS = {
+    _INK: "currentColor",
+    _FAINT: "var(--rule)",
+    **{color: f"var(--{role})" for role, color in _SETS.items()},
+}
+_DASHES = {"training": (0, (1, 1.4)), "holdout": (0, (5, 2)), "synthetic": "solid", "accent": (0, (1, 1))}
+_MARKS = {"training": "o", "holdout": "s", "synthetic": "D"}
+_SETTINGS = {
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": _FAINT,
+    "axes.labelcolor": _INK,
+    "text.color": _INK,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "axes.labelsize": 10,
+    "axes.titlesize": 10,
+    "axes.unicode_minus": True,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "path.simplify": True,
+}
+
+
+def map_of_points(points: Mapping[str, np.ndarray], axes: tuple[str, str], title: str) -> Markup:
+    """One mark an image on a plane.
+
+    Parameters
+    ----------
+    points : mapping of role to array, shape (n, 2)
+    axes : (str, str)
+        Labels.
+    title : str
+        What a reader who cannot see the plot is told.
+    """
+
+    def draw(figure: Figure) -> None:
+        panel = figure.add_subplot()
+        for role, place in points.items():
+            hollow = role == "holdout"
+            panel.plot(
+                place[:, 0],
+                place[:, 1],
+                linestyle="none",
+                marker=_MARKS[role],
+                markersize=3.4,
+                markerfacecolor="none" if hollow else _SETS[role],
+                markeredgecolor=_SETS[role],
+                markeredgewidth=0.7 if hollow else 0,
+                alpha=0.75,
+                label=role,
+            )
+        _label(panel, *axes)
+        panel.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0, handletextpad=0.1)
+
+    return _svg(draw, (6.0, 4.4), title)
+
+
+def map_of_contours(points: Mapping[str, np.ndarray], axes: tuple[str, str], title: str) -> Markup:
+    """The same plane as contours of equal density, so that no mark stands for one patient.
+
+    Each set is drawn by the outlines that hold its densest 50 % and 90 %.
+    """
+
+    def draw(figure: Figure) -> None:
+        from scipy.ndimage import gaussian_filter
+
+        panel = figure.add_subplot()
+        everything = np.concatenate(list(points.values()))
+        low, high = everything.min(axis=0), everything.max(axis=0)
+        margin = 0.15 * np.maximum(high - low, 1e-9)
+        edges = [np.linspace(low[axis] - margin[axis], high[axis] + margin[axis], 65) for axis in (0, 1)]
+        centres = [(edge[1:] + edge[:-1]) / 2 for edge in edges]
+        for role, place in points.items():
+            counts, _, _ = np.histogram2d(place[:, 0], place[:, 1], bins=edges)
+            density = gaussian_filter(counts, 2.5)
+            levels = _levels(density, (0.9, 0.5))
+            if levels:
+                panel.contour(
+                    *centres, density.T, levels=levels, colors=_SETS[role], linestyles=[_DASHES[role]], linewidths=1.4
+                )
+            panel.plot([], [], color=_SETS[role], linestyle=_DASHES[role], label=role)
+        _label(panel, *axes)
+        panel.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0)
+
+    return _svg(draw, (6.0, 4.4), title)
+
+
+def histograms(
+    samples: Mapping[str, np.ndarray],
+    label: str,
+    title: str,
+    *,
+    names: Mapping[str, str] | None = None,
+    marked: np.ndarray | None = None,
+    marked_name: str = "",
+) -> Markup:
+    """Distributions on common bins, each as the share of its own set.
+
+    Parameters
+    ----------
+    samples : mapping of role to array, shape (n,)
+        Finite values.
+    label : str
+        Of the horizontal axis.
+    names : mapping of role to str
+        What the legend calls each distribution.
+    marked : array, shape (k,), or None
+        Values that get a triangle of their own above the axis.
+    """
+
+    def draw(figure: Figure) -> None:
+        panel = figure.add_subplot()
+        everything = np.concatenate(list(samples.values()))
+        low, high = float(everything.min()), float(everything.max())
+        edges = np.linspace(low, high if high > low else low + 1.0, 41)
+        for role, values in samples.items():
+            counts, _ = np.histogram(values, bins=edges)
+            shares = 100 * counts / max(len(values), 1)
+            color = _SETS[role]
+            if role == "synthetic":
+                panel.stairs(shares, edges, fill=True, facecolor=color, alpha=0.25)
+            panel.stairs(
+                shares, edges, color=color, linestyle=_DASHES[role], linewidth=1.5, label=(names or {}).get(role, role)
+            )
+        if marked is not None and len(marked):
+            panel.plot(
+                marked,
+                np.full(len(marked), 0.03),
+                linestyle="none",
+                marker="^",
+                markersize=6,
+                color=_SETS["accent"],
+                transform=panel.get_xaxis_transform(),
+                clip_on=False,
+                label=marked_name,
+                zorder=5,
+            )
+        _label(panel, label, "share of the set (%)")
+        panel.set_ylim(bottom=0)
+        panel.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
+
+    return _svg(draw, (6.0, 3.6), title)
+
+
+def lines(
+    x: Sequence[float],
+    curves: Mapping[str, Sequence[float]],
+    axes: tuple[str, str],
+    title: str,
+    names: Mapping[str, str],
+) -> Markup:
+    """Curves over common positions, one a role; shares run from 0 to 1."""
+
+    def draw(figure: Figure) -> None:
+        panel = figure.add_subplot()
+        for role, y in curves.items():
+            panel.plot(
+                x,
+                y,
+                color=_SETS[role],
+                linestyle=_DASHES[role],
+                marker=_MARKS[role],
+                markersize=4,
+                markerfacecolor="none" if role == "holdout" else _SETS[role],
+                label=names.get(role, role),
+            )
+        panel.set_ylim(0, 1.02)
+        panel.set_xticks(list(x))
+        _label(panel, *axes)
+        panel.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
+
+    return _svg(draw, (6.0, 3.6), title)
+
+
+def drift(
+    names: Sequence[str],
+    distance: np.ndarray,
+    distance_null: np.ndarray,
+    effect: np.ndarray,
+    effect_null: np.ndarray,
+    title: str,
+) -> Markup:
+    """How far single features moved: Kolmogorov-Smirnov distance and Cohen's d, each beside its null.
+
+    Parameters
+    ----------
+    names : sequence of str, length n
+        Largest distance first.
+    distance, distance_null, effect, effect_null : arrays, shape (n,)
+        Synthetic against training, and the null: holdout against training. NaN where there is no null.
+    """
+
+    def draw(figure: Figure) -> None:
+        left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1, 1))
+        rows = np.arange(len(names))
+        for panel, values, null, label in (
+            (left, distance, distance_null, "Kolmogorov-Smirnov distance"),
+            (right, effect, effect_null, "Cohen's d (synthetic minus training)"),
+        ):
+            panel.hlines(rows, np.where(np.isnan(null), 0, null), values, color=_FAINT, linewidth=1.2)
+            panel.plot(
+                values, rows, linestyle="none", marker="D", markersize=5, color=_SETS["synthetic"], label="synthetic"
+            )
+            panel.plot(
+                null,
+                rows,
+                linestyle="none",
+                marker="s",
+                markersize=5,
+                markerfacecolor="none",
+                color=_SETS["holdout"],
+                label="null (holdout)",
+            )
+            panel.set_xlabel(label)
+            panel.grid(axis="x", color=_FAINT, linewidth=0.4)
+            panel.set_axisbelow(True)
+        left.set_xlim(left=0)
+        right.axvline(0, color=_FAINT, linewidth=0.9)
+        left.set_yticks(rows, names)
+        left.set_ylim(len(names) - 0.5, -0.5)
+        left.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2, handletextpad=0.2)
+
+    return _svg(draw, (12.0, 0.8 + 0.26 * len(names)), title)
+
+
+def shares(
+    names: Sequence[str],
+    values: np.ndarray,
+    intervals: np.ndarray,
+    null: np.ndarray | float | None,
+    label: str,
+    title: str,
+    *,
+    null_name: str = "null",
+    wide: bool = False,
+) -> Markup:
+    """Shares from 0 to 1 as horizontal bars with their intervals and their null.
+
+    Parameters
+    ----------
+    names : sequence of str, length n
+    values : array, shape (n,)
+    intervals : array, shape (n, 2)
+        NaN where there is none.
+    null : array, shape (n,), float or None
+    """
+
+    def draw(figure: Figure) -> None:
+        panel = figure.add_subplot()
+        rows = np.arange(len(names))
+        panel.barh(rows, values, height=0.56, color=_SETS["synthetic"], alpha=0.35, linewidth=0)
+        known = ~np.isnan(intervals).any(axis=1)
+        panel.hlines(rows[known], intervals[known, 0], intervals[known, 1], color=_SETS["synthetic"], linewidth=2)
+        panel.plot(values, rows, linestyle="none", marker="D", markersize=4.5, color=_SETS["synthetic"])
+        if null is not None:
+            at = np.broadcast_to(np.asarray(null, dtype=float), rows.shape)
+            panel.vlines(at, rows - 0.42, rows + 0.42, color=_INK, linewidth=1.4, label=null_name)
+            panel.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
+        panel.set_xlim(0, 1.02)
+        panel.set_yticks(rows, names)
+        panel.set_ylim(len(names) - 0.4, -0.6)
+        panel.tick_params(axis="y", length=0)
+        panel.set_xlabel(label)
+
+    return _svg(draw, (12.0 if wide else 6.0, 1.1 + 0.32 * len(names)), title)
+
+
+def dots(
+    names: Sequence[str],
+    roles: Sequence[str],
+    values: np.ndarray,
+    intervals: np.ndarray,
+    null: float | None,
+    label: str,
+    title: str,
+) -> Markup:
+    """Values with intervals, one row an arm, marked by the set it was trained on; the axis need not start at 0."""
+
+    def draw(figure: Figure) -> None:
+        panel = figure.add_subplot()
+        if null is not None:
+            panel.axvline(null, color=_INK, linewidth=1.2, label="null: as many real images")
+            panel.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
+        for row, role in enumerate(roles):
+            color = _SETS[role]
+            if not np.isnan(intervals[row]).any():
+                panel.hlines(row, *intervals[row], color=color, linewidth=2.2)
+            panel.plot(values[row], row, marker=_MARKS.get(role, "o"), markersize=7, color=color, linestyle="none")
+        panel.set_yticks(range(len(names)), names)
+        panel.set_ylim(len(names) - 0.4, -0.6)
+        panel.tick_params(axis="y", length=0)
+        panel.grid(axis="x", color=_FAINT, linewidth=0.4)
+        panel.set_axisbelow(True)
+        panel.set_xlabel(label)
+
+    return _svg(draw, (6.0, 0.9 + 0.42 * len(names)), title)
+
+
+def _label(panel: Axes, horizontal: str, vertical: str) -> None:
+    panel.set_xlabel(horizontal)
+    panel.set_ylabel(vertical)
+
+
+def _levels(density: np.ndarray, masses: Sequence[float]) -> list[float]:
+    """Densities above which the given shares of the mass lie, ascending and distinct."""
+    ordered = np.sort(density.ravel())[::-1]
+    total = ordered.sum()
+    if total <= 0:
+        return []
+    mass = np.cumsum(ordered) / total
+    return sorted({float(ordered[np.searchsorted(mass, share)]) for share in masses})
+
+
+def _svg(draw: Callable[[Figure], None], size: tuple[float, float], title: str) -> Markup:
+    """Render, then hand colours, fonts and width over to the page."""
+    with matplotlib.rc_context({**_SETTINGS, "svg.hashsalt": title}), warnings.catch_warnings():
+        # Labels may be written in scripts that matplotlib has no glyphs for; the browser has them.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        warnings.filterwarnings("ignore", message="Matplotlib currently does not support")
+        figure = Figure(figsize=size, layout="constrained")
+        draw(figure)
+        stream = io.StringIO()
+        figure.savefig(
+            stream, format="svg", transparent=True, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        )
+    text = stream.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
+    text = re.sub(r'<g id="[^"]*">', "<g>", text)
+    text = re.sub(r"font: ([\d.]+)px[^;\"]*", r"font-size: \1px", text)
+    text = re.sub(r"#01020[3-8]", lambda found: _CSS[found.group()], text)
+    text = re.sub(r"(\d\.\d{2})\d+", r"\1", text)
+    view = re.search(r'viewBox="([^"]+)"', text)
+    opening = (
+        f'<svg class="plot" viewBox="{view.group(1) if view else "0 0 432 288"}" role="img" '
+        f'aria-label="{escape(title)}" xmlns:xlink="http://www.w3.org/1999/xlink">'
+    )
+    text = re.sub(r"<svg[^>]*>", lambda _: opening, text, count=1)
+    return Markup(re.sub(r">\s+<", "><", text).strip())

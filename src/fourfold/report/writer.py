@@ -1,0 +1,124 @@
+"""Writes the four files of a report, whole or not at all."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import errno
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from fourfold.errors import InputError
+from fourfold.report.machine import images_parquet, scores_json
+from fourfold.report.page import Edition, build
+
+if TYPE_CHECKING:
+    from fourfold.evaluation import Evaluation
+
+__all__ = ["render", "write_report"]
+
+
+def write_report(evaluation: Evaluation, folder: Path) -> Path:
+    """Write ``index.html``, ``shareable.html``, ``scores.json`` and ``images.parquet``.
+
+    The files are completed in a hidden folder inside `folder` and then renamed, ``index.html`` last: whatever
+    interrupts the writing, no file is ever half-written, and files of an earlier report stay until they are
+    replaced.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    folder : Path
+        Created where it does not exist; other files in it are left alone.
+
+    Returns
+    -------
+    Path
+        Of ``index.html``.
+
+    Raises
+    ------
+    InputError
+        Where the folder cannot be written to, or the disk is full.
+    """
+    folder = Path(folder)
+    contents = {
+        "images.parquet": images_parquet(evaluation),
+        "scores.json": scores_json(evaluation),
+        "shareable.html": render(evaluation, "shareable").encode("utf-8"),
+        "index.html": render(evaluation, "internal").encode("utf-8"),
+    }
+    created = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _replace(folder, contents)
+    except OSError as error:
+        raise InputError(f"the report cannot be written to {folder}: {_problem(error)}") from error
+    finally:
+        # Succeeds only where nothing was written.
+        if created:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+    return folder / "index.html"
+
+
+def render(evaluation: Evaluation, edition: Edition) -> str:
+    """One edition as a self-contained HTML page.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    edition : {"internal", "shareable"}
+    """
+    environment = Environment(
+        loader=PackageLoader("fourfold.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["breakable"] = _breakable
+    script = environment.get_template("page.js.j2").render().strip()
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    template = environment.get_template("page.html.j2")
+    return template.render(page=build(evaluation, edition), script=script, script_digest=digest)
+
+
+def _breakable(text: str) -> Markup:
+    """A path that a narrow column may break after its separators."""
+    return Markup(re.sub(r"(?<=[/_\\])(?=\w)", "<wbr>", str(escape(text))))
+
+
+def _replace(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write every file beside its place, flushed to disk, then rename all."""
+    partial = Path(tempfile.mkdtemp(prefix=".report-", dir=folder))
+    try:
+        for name, content in contents.items():
+            with (partial / name).open("wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+        for name in contents:
+            (partial / name).replace(folder / name)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _problem(error: OSError) -> str:
+    """What is wrong and what to do, a clause without a full stop."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "the disk is full; free some space or choose another folder"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "there is no permission to write there; choose another folder or change its permissions"
+    if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+        return "a file is in the way; choose another folder or remove the file"
+    return f"{error.strerror or error}; choose another folder"
