@@ -1,7 +1,25 @@
 """Read, check, split, prepare and write image sets; phantoms with known truth."""
 
+from fourfold.images.check import CheckReport, check_sets
+from fourfold.images.duplicates import near_duplicate_groups
 from fourfold.images.prepare import prepare
 from fourfold.images.sets import Entry, ImageSet, Preparation, Skipped
 from fourfold.images.sources import drop_broken, open_set
+from fourfold.images.split import split_by_patient, write_split
+from fourfold.images.write import write_images
 
-__all__ = ["Entry", "ImageSet", "Preparation", "Skipped", "drop_broken", "open_set", "prepare"]
+__all__ = [
+    "CheckReport",
+    "Entry",
+    "ImageSet",
+    "Preparation",
+    "Skipped",
+    "check_sets",
+    "drop_broken",
+    "near_duplicate_groups",
+    "open_set",
+    "prepare",
+    "split_by_patient",
+    "write_images",
+    "write_split",
+]

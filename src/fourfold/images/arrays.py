@@ -97,12 +97,15 @@ class ArrayReader:
             single = "N" not in axes[0]
             frames = None if single else sum(array.shape[0] for array in arrays)
             shape = next(iter(shapes)) if len(shapes) == 1 else None
+            labels = None if single else _beside(store, keys, LABEL_KEYS, frames, path)
+            patients = None if single else _beside(store, keys, PATIENT_KEYS, frames, path)
             return Contents(
                 frames=frames,
                 shape=None if shape is None else shape[1:],
                 channels=None if shape is None else shape[0],
-                labels=None if single else _beside(store, keys, LABEL_KEYS, frames, path),
-                patients=None if single else _beside(store, keys, PATIENT_KEYS, frames, path),
+                labels=_texts(labels),
+                patients=_texts(patients),
+                targets=labels if labels is not None and labels.ndim == 2 else None,
             )
 
     def read(self, file: Path, index: int | None, path: str, reading: Reading) -> Decoded:
@@ -170,25 +173,29 @@ def _images_key(store: _Store, path: str) -> str:
     raise UnreadableImage(path, f"has no array named {', '.join(IMAGE_KEYS)} (it holds {there})", "rename the array")
 
 
-def _beside(
-    store: _Store, keys: tuple[str, ...], names: tuple[str, ...], frames: int, path: str
-) -> tuple[str, ...] | None:
-    """The labels or patients that lie beside the images, as text; None where there are none."""
+def _beside(store: _Store, keys: tuple[str, ...], names: tuple[str, ...], frames: int, path: str) -> np.ndarray | None:
+    """What lies beside the images, one row an image; None where there is nothing."""
     parts = []
     for key in keys:
         prefix = key.removesuffix("images") if key.endswith("_images") else ""
         found = [f"{prefix}{name}" for name in names if f"{prefix}{name}" in store.keys]
         if not found:
             return None
-        values = np.asarray(store[found[0]][...])
-        if values.ndim == 2 and values.shape[1] == 1:
-            values = values[:, 0]
-        if values.ndim != 1:
-            return None
-        parts.extend(item.decode() if isinstance(item, bytes) else str(item) for item in values.tolist())
-    if len(parts) != frames:
-        raise UnreadableImage(path, f"holds {frames} images but {len(parts)} {names[0]}", "store one of them an image")
-    return tuple(parts)
+        parts.append(np.asarray(store[found[0]][...]))
+    values = np.concatenate(parts)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim not in (1, 2) or len(values) != frames:
+        problem = f"holds {frames} images but {names[0]} of shape {values.shape}"
+        raise UnreadableImage(path, problem, "store one of them an image")
+    return values
+
+
+def _texts(values: np.ndarray | None) -> tuple[str, ...] | None:
+    """Labels or patients as text; None for several targets an image."""
+    if values is None or values.ndim == 2:
+        return None
+    return tuple(item.decode() if isinstance(item, bytes) else str(item) for item in values.tolist())
 
 
 class _Store:
@@ -288,7 +295,7 @@ class _Member:
         return _whole(self._file, self._name, stat.st_mtime_ns, stat.st_size)[rows]
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=1)
 def _whole(file: Path, name: str, changed: int, size: int) -> np.ndarray:
     with np.load(file, allow_pickle=False) as archive:
         return archive[name]

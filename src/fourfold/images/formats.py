@@ -89,6 +89,8 @@ class Contents:
         Whether a display window is stored.
     labels, patients : sequence of str or None
         One per image, where the file holds them.
+    targets : array of shape (N, K) or None
+        Several targets per image (multi-label), where the file holds them.
     facts : mapping of str to str
         Further facts for `fourfold check`: modality, orientation.
     """
@@ -102,6 +104,7 @@ class Contents:
     windowed: bool = False
     labels: Sequence[str] | None = None
     patients: Sequence[str] | None = None
+    targets: np.ndarray | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -7,7 +7,7 @@ images or says whose they are.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,7 @@ def open_set(
     slices: bool = False,
     window: bool = True,
     skip_broken: bool = False,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> ImageSet:
     """Open a set of images without decoding it.
 
@@ -78,6 +79,8 @@ def open_set(
         modality measured, such as Hounsfield units.
     skip_broken : bool
         Whether files that cannot be read are left out and listed in ``skipped``; this decodes every file once.
+    progress : callable or None
+        Called with (task, done, total) while files are tried under `skip_broken`.
 
     Raises
     ------
@@ -86,7 +89,7 @@ def open_set(
     """
     if isinstance(source, ImageSet):
         opened = source if source.name == name else replace(source, name=name)
-        return drop_broken(opened) if skip_broken else opened
+        return drop_broken(opened, progress) if skip_broken else opened
     if isinstance(source, str | os.PathLike):
         reading = Reading(window=window, slices=slices)
         opened = _from_path(Path(source), name, columns, split, root, volumes, reading)
@@ -96,10 +99,10 @@ def open_set(
         opened = from_object(source, name, columns, split)
     if not len(opened):
         raise InputError(f"{source}: there is no image in the {name} set; point at a folder or table with images")
-    return drop_broken(opened) if skip_broken else opened
+    return drop_broken(opened, progress) if skip_broken else opened
 
 
-def drop_broken(image_set: ImageSet) -> ImageSet:
+def drop_broken(image_set: ImageSet, progress: Callable[[str, int, int], None] | None = None) -> ImageSet:
     """Decode each image once and move those that cannot be read to ``skipped``, with the reason.
 
     Raises
@@ -109,6 +112,8 @@ def drop_broken(image_set: ImageSet) -> ImageSet:
     """
     kept, skipped = [], list(image_set.skipped)
     for row, entry in enumerate(image_set.entries):
+        if progress is not None:
+            progress(f"reading the {image_set.name} set", row, len(image_set))
         try:
             image_set.raw(row)
         except UnreadableImage as error:
@@ -315,11 +320,17 @@ def _expand(entries: list[Entry], reading: Reading, strict: bool) -> tuple[list[
                     path=f"{entry.path}#{index}",
                     index=index,
                     label=entry.label if contents.labels is None else str(contents.labels[index]),
+                    labels=entry.labels if contents.targets is None else _named(contents.targets[index]),
                     patient=patient if contents.patients is None else str(contents.patients[index]),
                 )
             )
             found.append(contents)
     return expanded, found
+
+
+def _named(targets: Sequence[float]) -> dict[str, float]:
+    """Targets without names, by their number."""
+    return {str(place): float(value) for place, value in enumerate(targets)}
 
 
 def _join_series(entries: list[Entry], found: list[Contents | None]) -> list[Entry]:
