@@ -1,0 +1,5 @@
+"""Utility: whether synthetic images serve as well as real ones for learning to recognise a disease."""
+
+from fourfold.utility.probe import LinearProbe, linear_probe
+
+__all__ = ["LinearProbe", "linear_probe"]
