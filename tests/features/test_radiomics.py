@@ -246,7 +246,7 @@ def test_images_out_of_contract_are_refused(images, message):
     [
         ({"scale": 0}, "the scale of 'radiomics' must be above 0, got 0"),
         ({"bin_width": -1}, "the bin width of 'radiomics' must be above 0, got -1"),
-        ({"bin_width": 0.01}, "at most 4096 grey levels: widen bin_width=0.01 or lower scale=255.0"),
+        ({"bin_width": 0.1}, "at most 1024 grey levels: widen bin_width=0.1 or lower scale=255.0"),
         ({"families": ("gldm",)}, "'radiomics' has the families firstorder, glcm, glrlm, glszm, ngtdm; got gldm"),
         ({"families": ()}, "'radiomics' has the families firstorder, glcm, glrlm, glszm, ngtdm; got none"),
     ],

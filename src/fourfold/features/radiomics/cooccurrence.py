@@ -53,7 +53,7 @@ def cooccurrence_matrices(levels: Tensor, n_levels: int) -> Tensor:
     Parameters
     ----------
     levels : Tensor, shape (B, *spatial)
-        int64, 0 to `n_levels` - 1.
+        int32, 0 to `n_levels` - 1.
     n_levels : int
 
     Returns
@@ -62,7 +62,7 @@ def cooccurrence_matrices(levels: Tensor, n_levels: int) -> Tensor:
         int64, symmetrical in the last two axes; A directions as `directions` lists them.
     """
     batch = len(levels)
-    image = torch.arange(batch, device=levels.device) * n_levels**2
+    image = torch.arange(batch, dtype=levels.dtype, device=levels.device) * n_levels**2
     rows = levels * n_levels + image.reshape(-1, *(1,) * (levels.ndim - 1))
     counts = []
     for offset in directions(tuple(levels.shape[1:])):

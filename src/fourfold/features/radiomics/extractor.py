@@ -14,7 +14,7 @@ from fourfold.features.extractor import FeatureExtractor
 from fourfold.features.inputs import with_channels
 from fourfold.features.radiomics.cooccurrence import COOCCURRENCE, cooccurrence_features, cooccurrence_matrices
 from fourfold.features.radiomics.first_order import FIRST_ORDER, first_order_features
-from fourfold.features.radiomics.grey_levels import grey_levels
+from fourfold.features.radiomics.grey_levels import directions, grey_levels
 from fourfold.features.radiomics.runs import RUN_LENGTH, run_length_features, run_length_matrices
 from fourfold.features.radiomics.tone_difference import TONE_DIFFERENCE, tone_difference_features, tone_differences
 from fourfold.features.radiomics.zones import SIZE_ZONE, size_zone_features, size_zone_matrices
@@ -57,7 +57,7 @@ class Radiomics(FeatureExtractor):
     Raises
     ------
     InputError
-        For a scale or width that is not above 0, more than 4096 levels, or an unknown family.
+        For a scale or width that is not above 0, more than 1024 levels, or an unknown family.
 
     Examples
     --------
@@ -80,13 +80,14 @@ class Radiomics(FeatureExtractor):
             raise InputError(f"the scale of 'radiomics' must be above 0, got {scale}")
         if not (math.isfinite(bin_width) and bin_width > 0):
             raise InputError(f"the bin width of 'radiomics' must be above 0, got {bin_width}")
-        if scale / bin_width > 4096:
-            raise InputError(f"at most 4096 grey levels: widen bin_width={bin_width} or lower scale={scale}")
+        if scale / bin_width > 1024:
+            raise InputError(f"at most 1024 grey levels: widen bin_width={bin_width} or lower scale={scale}")
         unknown = [family for family in families if family not in _FAMILIES]
         if unknown or not families:
             raise InputError(f"'radiomics' has the families {', '.join(_FAMILIES)}; got {', '.join(unknown) or 'none'}")
         self.scale = float(scale)
         self.bin_width = float(bin_width)
+        self._n_levels = math.floor(scale / bin_width * (1 + 1e-6)) + 1
         self.families = tuple(families)
 
     def settings(self) -> dict[str, Any]:
@@ -130,17 +131,18 @@ class Radiomics(FeatureExtractor):
             raise InputError("radiomics needs images of at least two pixels")
         if len(images) == 0:
             return images.new_zeros((0, len(self.feature_names())), dtype=torch.float32)
-        at_once = max(1, _PIXELS_AT_ONCE // pixels)
+        # Fine bins make the co-occurrence matrices larger than the images.
+        cells = self._n_levels**2 * len(directions(tuple(images.shape[2:])))
+        at_once = max(1, _PIXELS_AT_ONCE // max(pixels, cells))
         return torch.cat([self._features(part) for part in images.split(at_once)])
 
     def _features(self, images: Tensor) -> Tensor:
         # In float64 the luma of three equal channels is that channel, to the last bit of float32.
-        grey = with_channels(images.double(), 1)[:, 0].float()
+        grey = images[:, 0].float() if images.shape[1] == 1 else with_channels(images.double(), 1)[:, 0].float()
         low, high = grey.aminmax()
         if not (low >= 0 and high <= 1):
             raise InputError(f"radiomics takes values from 0 to 1, got {float(low):.6g} to {float(high):.6g}")
         intensities = grey * self.scale
         levels = grey_levels(intensities, self.bin_width)
-        n_levels = math.floor(self.scale / self.bin_width * (1 + 1e-6)) + 1
-        parts = [_FAMILIES[family][1](intensities, levels, n_levels) for family in self.families]
+        parts = [_FAMILIES[family][1](intensities, levels, self._n_levels) for family in self.families]
         return torch.cat(parts, dim=1).float()

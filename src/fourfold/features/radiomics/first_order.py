@@ -39,8 +39,8 @@ def first_order_features(intensities: Tensor, levels: Tensor, n_levels: int) -> 
 
     Entropy and uniformity are those of the binned image, the others those of the intensities. A constant image has
     skewness 0 and kurtosis 0; an image of two pixels, none of which is between its percentiles, a robust mean absolute
-    deviation of 0 (pyradiomics: NaN). Kurtosis is not the excess: a normal distribution has 3. Pixels are of unit size, so
-    total energy equals energy.
+    deviation of 0 (pyradiomics: NaN). Kurtosis is not the excess: a normal distribution has 3. Pixels are of unit
+    size, so total energy equals energy.
 
     Parameters
     ----------

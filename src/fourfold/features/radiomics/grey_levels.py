@@ -32,10 +32,10 @@ def grey_levels(intensities: Tensor, bin_width: float) -> Tensor:
     Returns
     -------
     Tensor, shape (B, ...)
-        int64; 0 is the lowest bin of each image, which the formulas count as level 1.
+        int32; 0 is the lowest bin of each image, which the formulas count as level 1.
     """
     bins = intensities.double() / bin_width
-    bins = torch.floor(bins + _EDGE * bins.abs()).long()
+    bins = torch.floor(bins + _EDGE * bins.abs()).int()
     lowest = bins.flatten(1).amin(dim=1)
     return bins - lowest.reshape(-1, *(1,) * (bins.ndim - 1))
 

@@ -9,7 +9,7 @@ from torch.nn import functional
 from fourfold.features.radiomics.emphasis import emphasis_features
 from fourfold.features.radiomics.grey_levels import directions, neighbours
 
-__all__ = ["RUN_LENGTH", "run_length_features", "run_length_matrices", "run_starts"]
+__all__ = ["RUN_LENGTH", "run_length_features", "run_length_matrices"]
 
 RUN_LENGTH = (
     "ShortRunEmphasis",
@@ -37,7 +37,7 @@ def run_length_matrices(levels: Tensor, n_levels: int) -> Tensor:
     Parameters
     ----------
     levels : Tensor, shape (B, *spatial)
-        int64, 0 to `n_levels` - 1.
+        int32, 0 to `n_levels` - 1.
     n_levels : int
 
     Returns
@@ -45,9 +45,14 @@ def run_length_matrices(levels: Tensor, n_levels: int) -> Tensor:
     Tensor, shape (B, A, n_levels, longest side)
         int64; A directions as `directions` lists them, column j - 1 for runs of length j.
     """
-    longest = max(levels.shape[1:])
-    matrices = [_along(levels, offset, n_levels, longest) for offset in directions(tuple(levels.shape[1:]))]
-    return torch.stack(matrices, dim=1)
+    batch, *shape = levels.shape
+    columns = max(shape) + 1
+    image = torch.arange(batch, dtype=torch.int32, device=levels.device).reshape(-1, *(1,) * len(shape))
+    rows = (image * n_levels + levels) * columns
+    n_cells = batch * n_levels * columns
+    counts = [_at_least(rows, offset, n_cells, columns) for offset in directions(tuple(shape))]
+    at_least = functional.pad(torch.stack(counts).reshape(-1, batch, n_levels, columns), (0, 1))
+    return (at_least[..., 1:-1] - at_least[..., 2:]).transpose(0, 1)
 
 
 def run_length_features(matrices: Tensor) -> Tensor:
@@ -67,32 +72,24 @@ def run_length_features(matrices: Tensor) -> Tensor:
     return emphasis_features(matrices, lengths).mean(dim=1)
 
 
-def run_starts(levels: Tensor, offset: tuple[int, ...]) -> Tensor:
-    """Whether each pixel begins a run along `offset`: no pixel before it, or one of another level."""
-    starts = torch.ones_like(levels, dtype=torch.bool)
-    before, here = neighbours(levels, offset)
+def _at_least(rows: Tensor, offset: tuple[int, ...], n_cells: int, columns: int) -> Tensor:
+    """Number of runs of at least each length along one direction, shape (n_cells,).
+
+    Each pixel is counted in the cell ``rows + (its place in its run)``: a run of length j has a first, a second, ...,
+    a j-th pixel, so that cell k of a level counts the runs that are at least k long.
+    """
+    starts = torch.ones_like(rows, dtype=torch.bool)
+    before, here = neighbours(rows, offset)
     neighbours(starts, offset)[1].copy_(before != here)
-    return starts
-
-
-def _along(levels: Tensor, offset: tuple[int, ...], n_levels: int, longest: int) -> Tensor:
-    """Run-length matrices along one direction, shape (B, n_levels, longest)."""
-    batch, *shape = levels.shape
-    starts = run_starts(levels, offset)
+    starts = starts.flatten(1)
     # In a flattened image a direction is a constant stride: cut into rows of that length and transposed, the pixels
     # of each line follow each other, and wherever a line leaves the image the next pixel is a start.
     stride = 0
-    for step, side in zip(offset, shape):
+    for step, side in zip(offset, rows.shape[1:]):
         stride = stride * side + step
-    size = levels[0].numel()
-    missing = -size % stride
-    # Past the end, starts of an extra level close the last runs; its row is dropped.
-    lines = functional.pad(levels.flatten(1), (0, missing), value=n_levels)
-    starts = functional.pad(starts.flatten(1), (0, missing), value=True)
-    lines = lines.reshape(batch, -1, stride).mT.flatten()
-    positions = starts.reshape(batch, -1, stride).mT.flatten().nonzero().squeeze(1)
-    lengths = torch.diff(positions, append=positions.new_tensor([len(lines)]))
-    image = torch.div(positions, size + missing, rounding_mode="floor")
-    keys = (image * (n_levels + 1) + lines[positions]) * (longest + 1) + lengths
-    counts = torch.bincount(keys, minlength=batch * (n_levels + 1) * (longest + 1))
-    return counts.reshape(batch, n_levels + 1, longest + 1)[:, :n_levels, 1:]
+    missing = -starts.shape[1] % stride
+    lines = functional.pad(rows.flatten(1), (0, missing), value=n_cells).unflatten(1, (-1, stride)).mT.flatten()
+    starts = functional.pad(starts, (0, missing), value=True).unflatten(1, (-1, stride)).mT.flatten()
+    place = torch.arange(len(lines), dtype=torch.int32, device=rows.device)
+    start = torch.cummax(place * starts, dim=0).values
+    return torch.bincount(lines + (place - start + 1), minlength=n_cells + columns)[:n_cells]

@@ -9,10 +9,10 @@ Amadasun, King, "Textural features corresponding to textural properties", IEEE T
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
-
-from fourfold.features.radiomics.grey_levels import directions, neighbours
 
 __all__ = ["TONE_DIFFERENCE", "tone_difference_features", "tone_differences"]
 
@@ -27,7 +27,7 @@ def tone_differences(levels: Tensor, n_levels: int) -> tuple[Tensor, Tensor]:
     Parameters
     ----------
     levels : Tensor, shape (B, *spatial)
-        int64, 0 to `n_levels` - 1.
+        int32, 0 to `n_levels` - 1.
     n_levels : int
 
     Returns
@@ -38,25 +38,18 @@ def tone_differences(levels: Tensor, n_levels: int) -> tuple[Tensor, Tensor]:
         s_i, float64.
     """
     batch = len(levels)
-    total = torch.zeros_like(levels)
-    around = levels.new_zeros((1, *levels.shape[1:]))
-    for offset in directions(tuple(levels.shape[1:])):
-        here, there = neighbours(levels, offset)
-        total_here, total_there = neighbours(total, offset)
-        total_here += there
-        total_there += here
-        for side in neighbours(around, offset):
-            side += 1
+    total = _with_neighbours(levels) - levels
+    around = _with_neighbours(torch.ones_like(levels[:1])) - 1
     # Sums of whole numbers, one for each number of neighbours, are exact in any order; divided only at the end.
-    kinds = torch.unique(around)
-    kind = torch.searchsorted(kinds, around)
-    image = torch.arange(batch, device=levels.device).reshape(-1, *(1,) * (levels.ndim - 1))
-    keys = ((image * len(kinds) + kind) * n_levels + levels).flatten()
-    cells = batch * len(kinds) * n_levels
-    counts = torch.bincount(keys, minlength=cells).reshape(batch, len(kinds), n_levels)
+    kinds = 3 ** (levels.ndim - 1)
+    image = torch.arange(batch, dtype=levels.dtype, device=levels.device).reshape(-1, *(1,) * (levels.ndim - 1))
+    keys = ((image * kinds + around) * n_levels + levels).flatten()
+    cells = (batch, kinds, n_levels)
     distance = (levels * around - total).abs().flatten().double()
-    sums = torch.bincount(keys, weights=distance, minlength=cells).reshape(batch, len(kinds), n_levels)
-    return counts.sum(dim=1), (sums / kinds[:, None]).sum(dim=1)
+    counts = torch.bincount(keys, minlength=math.prod(cells)).reshape(cells)
+    sums = torch.bincount(keys, weights=distance, minlength=math.prod(cells)).reshape(cells)
+    divisor = torch.arange(kinds, dtype=torch.float64, device=levels.device).clamp(min=1)
+    return counts.sum(dim=1), (sums / divisor[:, None]).sum(dim=1)
 
 
 def tone_difference_features(counts: Tensor, differences: Tensor) -> Tensor:
@@ -98,6 +91,17 @@ def tone_difference_features(counts: Tensor, differences: Tensor) -> Tensor:
         "Strength": _ratio((shares * gap.square()).sum(dim=(1, 2)), s_total, 0.0),
     }
     return torch.stack([columns[name] for name in TONE_DIFFERENCE], dim=1)
+
+
+def _with_neighbours(values: Tensor) -> Tensor:
+    """Sum of each pixel and its neighbours at Chebyshev distance 1, inside the image."""
+    for axis in range(1, values.ndim):
+        length = values.shape[axis] - 1
+        total = values.clone()
+        total.narrow(axis, 1, length).add_(values.narrow(axis, 0, length))
+        total.narrow(axis, 0, length).add_(values.narrow(axis, 1, length))
+        values = total
+    return values
 
 
 def _ratio(numerator: Tensor, denominator: Tensor, otherwise: float) -> Tensor:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
+from torch.nn import functional
 
 from fourfold.features.radiomics.emphasis import emphasis_features
-from fourfold.features.radiomics.grey_levels import directions, neighbours
-from fourfold.features.radiomics.runs import run_starts
 
 __all__ = ["SIZE_ZONE", "size_zone_features", "size_zone_matrices"]
 
@@ -42,7 +43,7 @@ def size_zone_matrices(levels: Tensor, n_levels: int) -> tuple[Tensor, Tensor]:
     Parameters
     ----------
     levels : Tensor, shape (B, *spatial)
-        int64, 0 to `n_levels` - 1.
+        int32, 0 to `n_levels` - 1.
     n_levels : int
 
     Returns
@@ -53,21 +54,15 @@ def size_zone_matrices(levels: Tensor, n_levels: int) -> tuple[Tensor, Tensor]:
         int64; the sizes that occur in the batch, ascending, one a column.
     """
     batch = len(levels)
-    runs, zone_of_run = _zones(levels)
-    _, first_pixel = np.unique(zone_of_run, return_index=True)
-    device = levels.device
-    zone_of_run = torch.from_numpy(zone_of_run).long().to(device)
-    positions = runs.nonzero().squeeze(1)
-    lengths = torch.diff(positions, append=positions.new_tensor([len(runs)]))
-    size = torch.zeros(len(first_pixel), dtype=torch.int64, device=device).index_add_(0, zone_of_run, lengths)
-    place = positions[torch.from_numpy(first_pixel).to(device)]
-    level = levels.flatten()[place]
-    image = torch.div(place, levels[0].numel(), rounding_mode="floor")
+    row, length, zone, n_zones = _zones(levels, n_levels)
+    size = length.new_zeros(n_zones).index_add_(0, zone, length)
+    # All runs of a zone belong to one level of one image, so whichever is written last is right.
+    row_of_zone = row.new_zeros(n_zones).index_put_((zone,), row)
 
     occurs = torch.bincount(size) > 0
     sizes = occurs.nonzero().squeeze(1)
     column = (torch.cumsum(occurs, dim=0) - 1)[size]
-    keys = (image * n_levels + level) * len(sizes) + column
+    keys = row_of_zone * len(sizes) + column
     counts = torch.bincount(keys, minlength=batch * n_levels * len(sizes))
     return counts.reshape(batch, n_levels, len(sizes)), sizes
 
@@ -89,31 +84,52 @@ def size_zone_features(counts: Tensor, sizes: Tensor) -> Tensor:
     return emphasis_features(counts, sizes)
 
 
-def _zones(levels: Tensor) -> tuple[Tensor, np.ndarray]:
-    """Starts of runs along the last axis, flattened, and the zone that each run belongs to.
+def _zones(levels: Tensor, n_levels: int) -> tuple[Tensor, Tensor, Tensor, int]:
+    """Runs along the last axis and the zones they form.
 
     Runs are the nodes of a graph, and an edge joins two runs of one level that touch; on smooth images that graph is
     many times smaller than that of the pixels.
+
+    Returns
+    -------
+    row, length, zone : Tensor, shape (number of runs,)
+        Image times `n_levels` plus level; pixels; zone.
+    n_zones : int
     """
-    shape = tuple(levels.shape[1:])
-    last = (0,) * (len(shape) - 1) + (1,)
-    starts = run_starts(levels, last)
-    runs = (torch.cumsum(starts.flatten(), dim=0, dtype=torch.int32) - 1).reshape(levels.shape)
+    spatial = levels.ndim - 1
+    # A border of no level keeps rows apart and spares every look at a neighbour the question whether it exists.
+    padded = functional.pad(levels.to(torch.int16), (1, 1) * spatial, value=-1)
+    flat = padded.flatten()
+    change = flat[1:] != flat[:-1]
+    begins = functional.pad(change & (flat[1:] >= 0), (1, 0))
+    ends = functional.pad(change & (flat[:-1] >= 0), (0, 1))
+    run = torch.cumsum(begins, dim=0, dtype=torch.int32) - 1
     tails, heads = [], []
-    for offset in directions(shape):
-        if offset == last:
+    for offset in product((-1, 0, 1), repeat=spatial - 1):
+        if offset <= (0,) * (spatial - 1):
             continue
-        here, there = neighbours(levels, offset)
-        first, second = neighbours(starts, offset)
-        # Of the pairs that join the same two runs, the first one has the start of a run at one end, at least.
-        joined = ((here == there) & (first | second)).flatten().nonzero().squeeze(1)
-        first, second = neighbours(runs, offset)
-        tails.append(first.flatten()[joined].cpu().numpy())
-        heads.append(second.flatten()[joined].cpu().numpy())
-    n_runs = int(runs.flatten()[-1]) + 1
+        row_step = sum(one * stride for one, stride in zip(offset, padded.stride()[1:]))
+        # Two runs in neighbouring rows touch where one of them begins, or corner to corner.
+        for step in (row_step - 1, row_step, row_step + 1):
+            first, second = slice(None, -step), slice(step, None)
+            if step == row_step:
+                meeting = begins[first] | begins[second]
+            else:
+                meeting = ends[first] & begins[second] if step > row_step else begins[first] & ends[second]
+            pixel = (meeting & (flat[first] == flat[second])).nonzero().squeeze(1)
+            tails.append(run[pixel])
+            heads.append(run[pixel + step])
+    start, end = begins.nonzero().squeeze(1), ends.nonzero().squeeze(1)
+    n_zones, zone = _components(len(start), tails, heads)
+    image = torch.div(start, padded[0].numel(), rounding_mode="floor")
+    return image * n_levels + flat[start], end - start + 1, zone.to(levels.device), n_zones
+
+
+def _components(n_nodes: int, tails: list[Tensor], heads: list[Tensor]) -> tuple[int, Tensor]:
+    """Number of connected components of a graph, and that of each node."""
     if not tails:
-        return starts.flatten(), np.arange(n_runs, dtype=np.int32)
-    tail, head = np.concatenate(tails), np.concatenate(heads)
-    graph = csr_matrix((np.ones(len(tail), dtype=np.int8), (tail, head)), shape=(n_runs, n_runs))
-    _, labels = connected_components(graph, directed=False)
-    return starts.flatten(), labels
+        return n_nodes, torch.arange(n_nodes)
+    tail, head = (torch.cat(ends).cpu().numpy() for ends in (tails, heads))
+    graph = csr_matrix((np.ones(len(tail)), (tail, head)), shape=(n_nodes, n_nodes))
+    n_components, component = connected_components(graph, directed=False)
+    return int(n_components), torch.from_numpy(component).long()
