@@ -100,6 +100,7 @@ def evaluate(
     only: Iterable[str] | None = None,
     splits: Mapping[Role, str] | None = None,
     columns: Mapping[str, str | None] | None = None,
+    root: str | Path | None = None,
     size: int | tuple[int, ...] | None = None,
     channels: int | None = None,
     scaling: str = "auto",
@@ -127,7 +128,7 @@ def evaluate(
         Axes or metrics (``"privacy"``, ``"variety/coverage"``) to ask for; None for all.
     splits : mapping of role to str or None
         The value of the split column that belongs to ``"training"``, ``"holdout"`` and ``"synthetic"``.
-    columns, volumes, slices, skip_broken
+    columns, root, volumes, slices, skip_broken
         As for `fourfold.images.open_set`.
     size, channels, scaling
         As for `fourfold.images.prepare`.
@@ -163,6 +164,7 @@ def evaluate(
         holdout,
         splits=splits,
         columns=columns,
+        root=root,
         size=size,
         channels=channels,
         scaling=scaling,

@@ -1,12 +1,13 @@
 """Opens the three sets together: what was asked for, what contradicts it, and who is whom.
 
 The holdout is the control of nearly every score. An image or a patient that is also in training makes it no control
-at all, so that is refused here and not merely noted.
+at all, so that is refused here and not merely noted, stray duplicates excepted, which are taken out.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +19,10 @@ from fourfold.comparison import Progress, Role, Sets, no_progress
 from fourfold.errors import InputError
 from fourfold.images import ImageSet, near_duplicate_groups, open_set, prepare
 
-__all__ = ["Opened", "SetSummary", "open_sets"]
+__all__ = ["STRAY_SHARE", "Opened", "SetSummary", "open_sets"]
+
+# Up to this share of the holdout, images that are also in training are taken for strays and left out.
+STRAY_SHARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ def open_sets(
     *,
     splits: Mapping[Role, str] | None = None,
     columns: Mapping[str, str | None] | None = None,
+    root: str | os.PathLike[str] | None = None,
     size: Any = None,
     channels: int | None = None,
     scaling: str = "auto",
@@ -87,7 +92,7 @@ def open_sets(
         Whatever `fourfold.images.open_set` opens.
     splits : mapping of role to str or None
         The value of the split column that belongs to each role.
-    columns, volumes, slices, skip_broken
+    columns, root, volumes, slices, skip_broken
         As for `fourfold.images.open_set`.
     size, channels, scaling
         As for `fourfold.images.prepare`.
@@ -115,16 +120,18 @@ def open_sets(
             name=role,
             columns=columns,
             split=(splits or {}).get(role),
+            root=root,
             volumes=volumes,
             slices=slices,
             skip_broken=skip_broken,
         )
     progress("opening the sets", len(asked), len(asked))
     contents = {role: image_set.digests() for role, image_set in found.items()}
+    strays = ""
     if "holdout" in found:
-        _refuse_leakage(found["training"], found["holdout"], contents)
+        found["holdout"], strays = _without_leakage(found["training"], found["holdout"], contents)
     prepared = prepare(found, size=size, channels=channels, scaling=scaling)
-    notes = list(_limits(prepared))
+    notes = [*([strays] if strays else []), *_limits(prepared)]
     patients, stand_in = _patients(prepared)
     if stand_in:
         notes.append(stand_in)
@@ -154,26 +161,38 @@ def open_sets(
     return Opened(sets, patients, digests, summaries, tuple(notes))
 
 
-def _refuse_leakage(training: ImageSet, holdout: ImageSet, contents: Mapping[Role, list[str]]) -> None:
+def _without_leakage(training: ImageSet, holdout: ImageSet, contents: dict[Role, list[str]]) -> tuple[ImageSet, str]:
+    """The holdout without stray images of the training set, and a sentence about them; refuses more than strays.
+
+    Large public sets hold a few films that were filed under two patients. Those are left out, said so; beyond
+    that, or where patients are shared, the holdout is no control.
+    """
+    if training.patients is not None and holdout.patients is not None:
+        both = set(training.patients) & set(holdout.patients)
+        if both:
+            rows = np.flatnonzero(np.isin(holdout.patients, list(both)))
+            raise InputError(
+                f"the holdout shares {len(both)} patients ({len(rows)} images) with the training set, for example the "
+                f"patient of {holdout.paths[rows[0]]}; a holdout must hold other patients: "
+                "split by patient (fourfold check lists the shared ones)"
+            )
     row_of = {digest: row for row, digest in enumerate(contents["training"])}
-    shared = [(row, row_of[digest]) for row, digest in enumerate(contents["holdout"]) if digest in row_of]
-    if shared:
-        first, twin = shared[0]
+    shared = [row for row, digest in enumerate(contents["holdout"]) if digest in row_of]
+    if not shared:
+        return holdout, ""
+    twin = training.paths[row_of[contents["holdout"][shared[0]]]]
+    if len(shared) > STRAY_SHARE * len(holdout):
         raise InputError(
             f"the holdout shares {len(shared)} of {len(holdout)} images with the training set, for example "
-            f"{holdout.paths[first]} is {training.paths[twin]}; a holdout must hold other patients: "
+            f"{holdout.paths[shared[0]]} is {twin}; a holdout must hold other patients: "
             "remove the shared images (fourfold check lists them)"
         )
-    if training.patients is None or holdout.patients is None:
-        return
-    both = set(training.patients) & set(holdout.patients)
-    if both:
-        rows = np.flatnonzero(np.isin(holdout.patients, list(both)))
-        raise InputError(
-            f"the holdout shares {len(both)} patients ({len(rows)} images) with the training set, for example the "
-            f"patient of {holdout.paths[rows[0]]}; a holdout must hold other patients: "
-            "split by patient (fourfold check lists the shared ones)"
-        )
+    kept = np.setdiff1d(np.arange(len(holdout)), shared)
+    contents["holdout"] = [contents["holdout"][row] for row in kept]
+    return holdout.take(kept), (
+        f"{len(shared)} of {len(holdout)} holdout images are also in the training set and were left out of the "
+        "holdout (fourfold check lists them)."
+    )
 
 
 def _limits(sets: Mapping[Role, ImageSet]) -> list[str]:

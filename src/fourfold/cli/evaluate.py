@@ -80,6 +80,7 @@ def run(options: argparse.Namespace) -> int:
             only=options.only,
             splits=splits,
             columns=columns_of(options.column),
+            root=options.root,
             size=size_of(options.size),
             channels=options.channels,
             scaling=options.scaling,

@@ -20,6 +20,7 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
         metavar="ROLE=NAME",
         help="the metadata column of a role (path, label, patient, split, mask), e.g. patient=MRN",
     )
+    group.add_argument("--root", metavar="DIR", help="where the paths of a table start (the table's own folder)")
     group.add_argument("--volumes", action="store_true", help="join the DICOM files of a series into a volume")
     group.add_argument("--slices", action="store_true", help="cut volumes into axial slices")
     group.add_argument(

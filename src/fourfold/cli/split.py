@@ -30,6 +30,7 @@ def run(options: argparse.Namespace) -> int:
         options.set,
         name="set",
         columns=columns_of(options.column),
+        root=options.root,
         volumes=options.volumes,
         slices=options.slices,
         skip_broken=options.skip_broken,
