@@ -1,8 +1,9 @@
 """Chest phantoms: a frontal radiograph in 2-D, a CT volume in 3-D.
 
 The radiograph adds up what the beam meets, as a film does: soft tissue, less the air of the lungs, plus heart,
-ribs, spine and clavicles. All shapes are closed formulas in the patient's coordinates (x towards the image's right,
-y down, z from the neck to the belly, each in [-1, 1]), so that any pose is rendered without resampling.
+ribs, spine and clavicles. All shapes are closed formulas in the patient's coordinates (x to the patient's left,
+y down the film or to the back, z from the neck to the belly, each in [-1, 1]), so that any pose is rendered without
+resampling.
 """
 
 from __future__ import annotations
@@ -239,7 +240,7 @@ def _volume(
     a: ChestAnatomy, coordinates: np.ndarray, pixel: float, breath: float, lesion: ChestLesion | None
 ) -> tuple[np.ndarray, np.ndarray]:
     warp_y, warp_x, texture, vessels, cloud = a.fields.at(coordinates)
-    z = coordinates[0]
+    z = -coordinates[0]  # slices are stacked upwards, as in NIfTI; z points down
     y = coordinates[1] + 0.03 * warp_y
     x = coordinates[2] + 0.03 * warp_x
     fine = max(0.02, 0.4 * pixel)

@@ -8,9 +8,9 @@ so every null can be checked against fresh patients.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -33,9 +33,9 @@ class _Law:
     code: int
     subgroup: str
     groups: tuple[str, str]
-    draw: object
-    draw_lesion: object
-    render: object
+    draw: Callable[..., Any]
+    draw_lesion: Callable[..., Any]
+    render: Callable[..., tuple[np.ndarray, np.ndarray]]
 
 
 _LAWS = {
@@ -118,7 +118,7 @@ class Phantoms:
         )
         return replace(found, entries=entries)
 
-    def write(self, folder: str | os.PathLike[str], *, bits: int = 8) -> None:
+    def write(self, folder: str | os.PathLike[str], *, bits: int = 8) -> list[str]:
         """Write class folders of PNG (2-D) or NIfTI (3-D) files, masks and ``metadata.csv``.
 
         Parameters
@@ -128,6 +128,11 @@ class Phantoms:
         bits : {8, 16}
             Depth of the PNG files; NIfTI volumes hold float32.
 
+        Returns
+        -------
+        list of str, length N
+            Path of each image within the folder, for example ``"lesion/P00012_00.png"``.
+
         Raises
         ------
         InputError
@@ -135,7 +140,7 @@ class Phantoms:
         """
         from fourfold.images.phantoms.storage import write_phantoms
 
-        write_phantoms(self, folder, bits=bits)
+        return write_phantoms(self, folder, bits=bits)
 
 
 def phantoms(
@@ -190,6 +195,9 @@ def phantoms(
     law, shape, counts = _checked(kind, patients, images_per_patient, size, spatial_dims, seed, first_patient)
     if len(classes) != 2 or classes[0] == classes[1]:
         raise InputError(f"classes must be two different names, got {classes!r}")
+    unfit = [name for name in classes if not name or set(name) & set("/\\:") or name in (".", "..", "masks")]
+    if unfit:
+        raise InputError(f"a class becomes a folder, which cannot be called {unfit[0]!r}; choose another name")
     if not 0 <= prevalence <= 1:
         raise InputError(f"prevalence must lie in [0, 1], got {prevalence!r}")
     grid, pixel = grid_coordinates(shape)

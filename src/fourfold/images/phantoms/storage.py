@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["write_phantoms"]
 
 
-def write_phantoms(phantoms: Phantoms, folder: str | os.PathLike[str], *, bits: int = 8) -> None:
+def write_phantoms(phantoms: Phantoms, folder: str | os.PathLike[str], *, bits: int = 8) -> list[str]:
     """Write a population; see `Phantoms.write`."""
     folder = Path(folder)
     if bits not in (8, 16):
@@ -33,8 +33,10 @@ def write_phantoms(phantoms: Phantoms, folder: str | os.PathLike[str], *, bits: 
     except OSError as error:
         raise InputError(f"{folder}: cannot be written ({error.strerror}); choose another place") from error
     try:
-        _fill(phantoms, partial, bits)
+        paths = _fill(phantoms, partial, bits)
         partial.chmod(0o755)
+        if folder.exists():
+            folder.rmdir()
         partial.replace(folder)
     except OSError as error:
         raise InputError(f"{folder}: cannot be written ({error.strerror}); free space or choose another place") from (
@@ -42,12 +44,14 @@ def write_phantoms(phantoms: Phantoms, folder: str | os.PathLike[str], *, bits: 
         )
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+    return paths
 
 
-def _fill(phantoms: Phantoms, folder: Path, bits: int) -> None:
+def _fill(phantoms: Phantoms, folder: Path, bits: int) -> list[str]:
     suffix = ".png" if phantoms.images.ndim == 4 else ".nii.gz"
     header = ["path", "label", "patient", "mask", phantoms.subgroup, *phantoms.acquisition_names]
     taken: dict[str, int] = {}
+    paths = []
     with (folder / "metadata.csv").open("w", newline="", encoding="utf-8") as stream:
         table = csv.writer(stream, lineterminator="\n")
         table.writerow(header)
@@ -63,6 +67,8 @@ def _fill(phantoms: Phantoms, folder: Path, bits: int) -> None:
             numbers = [f"{value:.6g}" for value in phantoms.acquisition[row]]
             drawn = mask.as_posix() if lesion.any() else ""
             table.writerow([path.as_posix(), label, patient, drawn, str(phantoms.subgroups[row]), *numbers])
+            paths.append(path.as_posix())
+    return paths
 
 
 def _write_image(file: Path, image: np.ndarray, bits: int) -> None:
@@ -91,5 +97,6 @@ def _write_volume(file: Path, volume: np.ndarray) -> None:
     import nibabel
 
     file.parent.mkdir(parents=True, exist_ok=True)
-    # NIfTI keeps x first; arrays here keep (D, H, W) = (z, y, x).
-    nibabel.Nifti1Image(volume.transpose(2, 1, 0), np.eye(4)).to_filename(file)
+    # Arrays here run to the head, the back and the patient's left; NIfTI runs to the right, the front and the head.
+    affine = np.diag([-1.0, -1.0, 1.0, 1.0])
+    nibabel.Nifti1Image(volume.transpose(2, 1, 0), affine).to_filename(file)
