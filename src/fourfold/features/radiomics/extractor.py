@@ -13,6 +13,7 @@ from fourfold.errors import InputError
 from fourfold.features.extractor import FeatureExtractor
 from fourfold.features.inputs import with_channels
 from fourfold.features.radiomics.cooccurrence import COOCCURRENCE, cooccurrence_features, cooccurrence_matrices
+from fourfold.features.radiomics.filters import laplacian_of_gaussian, wavelet_bands, wavelet_names
 from fourfold.features.radiomics.first_order import FIRST_ORDER, first_order_features
 from fourfold.features.radiomics.grey_levels import directions, grey_levels
 from fourfold.features.radiomics.runs import RUN_LENGTH, run_length_features, run_length_matrices
@@ -53,11 +54,15 @@ class Radiomics(FeatureExtractor):
         a scale of 255 gives 32 levels of eight codes each, which no code straddles.
     families : tuple of str
         Some of ``"firstorder"``, ``"glcm"``, ``"glrlm"``, ``"glszm"``, ``"ngtdm"``.
+    log_sigmas : tuple of float
+        For each, all families again on the Laplacian of Gaussian of that width in pixels.
+    wavelet : bool
+        All families again on each band of one level of a stationary wavelet (4 in a plane, 8 in a volume).
 
     Raises
     ------
     InputError
-        For a scale or width that is not above 0, more than 1024 levels, or an unknown family.
+        For a scale, width or sigma that is not above 0, more than 1024 levels, or an unknown family.
 
     Examples
     --------
@@ -74,7 +79,12 @@ class Radiomics(FeatureExtractor):
     standardise = True
 
     def __init__(
-        self, scale: float = 255.0, bin_width: float = 8.0, families: tuple[str, ...] = tuple(_FAMILIES)
+        self,
+        scale: float = 255.0,
+        bin_width: float = 8.0,
+        families: tuple[str, ...] = tuple(_FAMILIES),
+        log_sigmas: tuple[float, ...] = (),
+        wavelet: bool = False,
     ) -> None:
         if not (math.isfinite(scale) and scale > 0):
             raise InputError(f"the scale of 'radiomics' must be above 0, got {scale}")
@@ -85,25 +95,39 @@ class Radiomics(FeatureExtractor):
         unknown = [family for family in families if family not in _FAMILIES]
         if unknown or not families:
             raise InputError(f"'radiomics' has the families {', '.join(_FAMILIES)}; got {', '.join(unknown) or 'none'}")
+        for sigma in log_sigmas:
+            if not (math.isfinite(sigma) and sigma > 0):
+                raise InputError(f"a sigma of 'radiomics' must be above 0, got {sigma}")
         self.scale = float(scale)
         self.bin_width = float(bin_width)
         self._n_levels = math.floor(scale / bin_width * (1 + 1e-6)) + 1
         self.families = tuple(families)
+        self.log_sigmas = tuple(float(sigma) for sigma in log_sigmas)
+        self.wavelet = bool(wavelet)
 
     def settings(self) -> dict[str, Any]:
-        """Scale, bins and families, and the conventions that are fixed."""
+        """Scale, bins, families and filters, and the conventions that are fixed."""
         return {
             "scale": self.scale,
             "bin_width": self.bin_width,
             "families": list(self.families),
+            "log_sigmas": list(self.log_sigmas),
+            "wavelet": "coif1" if self.wavelet else None,
             "colour": "luma of ITU-R BT.601",
             "distance": 1,
             "symmetrical": True,
         }
 
-    def feature_names(self) -> tuple[str, ...]:
-        """Names as pyradiomics writes them, for example ``original_glcm_Contrast``."""
-        return tuple(f"original_{family}_{name}" for family in self.families for name in _FAMILIES[family][0])
+    def feature_names(self, axes: int = 2) -> tuple[str, ...]:
+        """Names as pyradiomics writes them, for example ``original_glcm_Contrast``.
+
+        With `wavelet` the number of columns depends on the images: `axes` is 2 for planes and 3 for volumes.
+        """
+        images = ["original", *(f"log-sigma-{str(sigma).replace('.', '-')}-mm-3D" for sigma in self.log_sigmas)]
+        if self.wavelet:
+            images += [f"wavelet-{band}" for band in wavelet_names(axes)]
+        columns = [f"{family}_{name}" for family in self.families for name in _FAMILIES[family][0]]
+        return tuple(f"{image}_{column}" for image in images for column in columns)
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
@@ -116,13 +140,14 @@ class Radiomics(FeatureExtractor):
 
         Returns
         -------
-        Tensor, shape (B, 79)
+        Tensor, shape (B, 79), or 79 for the image and each of its filtered versions
             float32, finite; columns as in `feature_names`. Constant images get pyradiomics' values.
 
         Raises
         ------
         InputError
-            For another number of axes or channels, images of one pixel, or values that are not in [0, 1].
+            For another number of axes or channels, images of one pixel, values that are not in [0, 1], or images
+            too small for a sigma.
         """
         if images.ndim not in (4, 5):
             raise InputError(f"radiomics takes images (B, C, H, W) or volumes (B, C, D, H, W), got {images.ndim} axes")
@@ -130,7 +155,10 @@ class Radiomics(FeatureExtractor):
         if pixels < 2:
             raise InputError("radiomics needs images of at least two pixels")
         if len(images) == 0:
-            return images.new_zeros((0, len(self.feature_names())), dtype=torch.float32)
+            return images.new_zeros((0, len(self.feature_names(images.ndim - 2))), dtype=torch.float32)
+        shortest = min(images.shape[2:])
+        if self.log_sigmas and shortest < max(4, math.ceil(max(self.log_sigmas)) + 1):
+            raise InputError(f"a side of {shortest} pixels is too short for sigma={max(self.log_sigmas):g}")
         # Fine bins make the co-occurrence matrices larger than the images.
         cells = self._n_levels**2 * len(directions(tuple(images.shape[2:])))
         at_once = max(1, _PIXELS_AT_ONCE // max(pixels, cells))
@@ -143,6 +171,14 @@ class Radiomics(FeatureExtractor):
         if not (low >= 0 and high <= 1):
             raise InputError(f"radiomics takes values from 0 to 1, got {float(low):.6g} to {float(high):.6g}")
         intensities = grey * self.scale
-        levels = grey_levels(intensities, self.bin_width)
-        parts = [_FAMILIES[family][1](intensities, levels, self._n_levels) for family in self.families]
+        parts = self._families(intensities, grey_levels(intensities, self.bin_width), self._n_levels)
+        filtered = [laplacian_of_gaussian(intensities, sigma) for sigma in self.log_sigmas]
+        if self.wavelet:
+            filtered += wavelet_bands(intensities).values()
+        for response in filtered:
+            levels = grey_levels(response, self.bin_width)
+            parts += self._families(response, levels, int(levels.max()) + 1)
         return torch.cat(parts, dim=1).float()
+
+    def _families(self, intensities: Tensor, levels: Tensor, n_levels: int) -> list[Tensor]:
+        return [_FAMILIES[family][1](intensities, levels, n_levels) for family in self.families]

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import torch
 from torch import Tensor
+from torch.linalg import vecdot
 
 from fourfold.features.radiomics.grey_levels import probability_entropy
 
@@ -61,14 +62,14 @@ def first_order_features(intensities: Tensor, levels: Tensor, n_levels: int) -> 
     mean = values.mean(dim=1)
     centred = values - mean[:, None]
     square = centred * centred
-    variance = square.mean(dim=1)
+    variance = vecdot(centred, centred) / count
     spread = torch.where(variance > 0, variance, 1.0)
-    energy = (values * values).sum(dim=1)
+    energy = vecdot(values, values)
 
     inner = ((values >= tenth[:, None]) & (values <= ninetieth[:, None])).double()
     inner_count = inner.sum(dim=1).clamp(min=1)
-    inner_mean = (values * inner).sum(dim=1) / inner_count
-    robust = ((values - inner_mean[:, None]).abs() * inner).sum(dim=1) / inner_count
+    inner_mean = vecdot(values, inner) / inner_count
+    robust = vecdot((values - inner_mean[:, None]).abs(), inner) / inner_count
 
     image = torch.arange(len(levels), device=levels.device)[:, None] * n_levels
     histogram = torch.bincount((levels.flatten(1) + image).flatten(), minlength=len(levels) * n_levels)
@@ -79,7 +80,7 @@ def first_order_features(intensities: Tensor, levels: Tensor, n_levels: int) -> 
         "Energy": energy,
         "Entropy": probability_entropy(shares, 1),
         "InterquartileRange": three_quarters - quarter,
-        "Kurtosis": (square * square).mean(dim=1) / spread**2,
+        "Kurtosis": vecdot(square, square) / count / spread**2,
         "Maximum": values[:, -1],
         "MeanAbsoluteDeviation": centred.abs().mean(dim=1),
         "Mean": mean,
@@ -88,7 +89,7 @@ def first_order_features(intensities: Tensor, levels: Tensor, n_levels: int) -> 
         "Range": values[:, -1] - values[:, 0],
         "RobustMeanAbsoluteDeviation": robust,
         "RootMeanSquared": (energy / count).sqrt(),
-        "Skewness": (square * centred).mean(dim=1) / spread**1.5,
+        "Skewness": vecdot(square, centred) / count / spread**1.5,
         "TotalEnergy": energy,
         "Uniformity": shares.square().sum(dim=1),
         "Variance": variance,

@@ -12,6 +12,8 @@ __all__ = ["directions", "grey_levels", "neighbours", "probability_entropy"]
 # An intensity that float32 arithmetic left this (relative) much below the edge of a bin counts as on the edge: 8-bit
 # images have their codes on edges, and one rounding more or less in a reader must not move a whole code.
 _EDGE = 5e-7
+# And a filter leaves rounding of this order (in bins) where its response is exactly 0.
+_ZERO = 1e-9
 # pyradiomics adds the spacing of 1.0 inside every logarithm.
 _EPSILON = torch.finfo(torch.float64).eps
 
@@ -35,7 +37,7 @@ def grey_levels(intensities: Tensor, bin_width: float) -> Tensor:
         int32; 0 is the lowest bin of each image, which the formulas count as level 1.
     """
     bins = intensities.double() / bin_width
-    bins = torch.floor(bins + _EDGE * bins.abs()).int()
+    bins = torch.floor(bins + _EDGE * bins.abs() + _ZERO).int()
     lowest = bins.flatten(1).amin(dim=1)
     return bins - lowest.reshape(-1, *(1,) * (bins.ndim - 1))
 

@@ -98,7 +98,7 @@ def _zones(levels: Tensor, n_levels: int) -> tuple[Tensor, Tensor, Tensor, int]:
     """
     spatial = levels.ndim - 1
     # A border of no level keeps rows apart and spares every look at a neighbour the question whether it exists.
-    padded = functional.pad(levels.to(torch.int16), (1, 1) * spatial, value=-1)
+    padded = functional.pad(levels.to(torch.int16), (1, 1) * spatial, value=-1).contiguous()
     flat = padded.flatten()
     change = flat[1:] != flat[:-1]
     begins = functional.pad(change & (flat[1:] >= 0), (1, 0))
