@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from fourfold.comparison import Comparison, Features, Sets
 from fourfold.evaluation import Evaluation, SetSummary, Verdict
 from fourfold.images import ImageSet, Preparation
+from fourfold.report import render
 from fourfold.score import Score
 
 HOSTILE = "<script>alert(1)</script>.png"
@@ -55,6 +57,17 @@ def fabricate() -> Callable[..., Evaluation]:
 def evaluation() -> Evaluation:
     """With holdout, labels, patients and copies."""
     return _fabricate()
+
+
+@pytest.fixture(scope="session")
+def rendered() -> Callable[..., str]:
+    """The page of an edition of a fabricated evaluation, drawn once a session."""
+
+    @cache
+    def page(edition: str, **options: Any) -> str:
+        return render(_fabricate(**options), edition)
+
+    return page
 
 
 def _fabricate(

@@ -6,7 +6,7 @@ method with no image, no path and no identifier; whatever text other rooms wrote
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal
@@ -31,6 +31,7 @@ QUESTIONS: dict[Axis, str] = {
     "privacy": "Is anyone's image in them?",
     "utility": "Do they serve in place of real images?",
 }
+SKIPPED_LISTED = 500
 _UNANSWERED = "Not asked: no score of this axis was computed."
 
 
@@ -117,13 +118,15 @@ class Page:
     references: tuple[str, ...]
 
 
-def build(evaluation: Evaluation, edition: Edition) -> Page:
+def build(evaluation: Evaluation, edition: Edition, plots: Mapping[Axis, tuple[Plot, ...]]) -> Page:
     """The page of one edition.
 
     Parameters
     ----------
     evaluation : Evaluation
     edition : {"internal", "shareable"}
+    plots : mapping of axis to plots
+        From `evidence.figures`; those of the other edition are left out.
     """
     internal = edition == "internal"
     said: Callable[[str], str] = str if internal else Redaction.of(evaluation).text
@@ -135,7 +138,7 @@ def build(evaluation: Evaluation, edition: Edition) -> Page:
         edition=edition,
         title=f"Four answers about {name}",
         subtitle=_subtitle(evaluation),
-        sections=tuple(_section(evaluation, axis, rows, said, internal) for axis in AXES),
+        sections=_sections(evaluation, rows, said, edition, plots),
         sets=tuple(_set(evaluation, role, internal) for role in evaluation.summaries),
         preparation=_facts(evaluation.preparation, said),
         extractors=tuple((space, _facts(record, said)) for space, record in evaluation.extractors.items()),
@@ -145,17 +148,27 @@ def build(evaluation: Evaluation, edition: Edition) -> Page:
     )
 
 
-def _section(
-    evaluation: Evaluation, axis: Axis, rows: dict[int, Row], said: Callable[[str], str], internal: bool
-) -> Section:
-    note, pairs = evidence.pairs(evaluation) if internal and axis == "privacy" else ("", ())
-    return Section(
-        answer=_answer(evaluation, axis, rows, said),
-        rows=tuple(rows[id(score)] for score in evaluation.axis(axis)),
-        plots=evidence.figures(evaluation, axis, individual=internal),
-        galleries=evidence.galleries(evaluation, axis) if internal else (),
-        pairs_note=note,
-        pairs=pairs,
+def _sections(
+    evaluation: Evaluation,
+    rows: dict[int, Row],
+    said: Callable[[str], str],
+    edition: Edition,
+    plots: Mapping[Axis, tuple[Plot, ...]],
+) -> tuple[Section, ...]:
+    """A section an axis; images are loaded for the internal edition only."""
+    internal = edition == "internal"
+    galleries = evidence.galleries(evaluation) if internal else {}
+    note, pairs = evidence.pairs(evaluation) if internal else ("", ())
+    return tuple(
+        Section(
+            answer=_answer(evaluation, axis, rows, said),
+            rows=tuple(rows[id(score)] for score in evaluation.axis(axis)),
+            plots=tuple(plot for plot in plots.get(axis, ()) if getattr(plot, edition)),
+            galleries=galleries.get(axis, ()),
+            pairs_note=note if axis == "privacy" else "",
+            pairs=pairs if axis == "privacy" else (),
+        )
+        for axis in AXES
     )
 
 
@@ -224,7 +237,7 @@ def _set(evaluation: Evaluation, role: Any, internal: bool) -> SetRow:
         labels=f"{shown}{more}" or "none",
         shape=" × ".join(str(length) for length in summary.shape),
         digest=summary.digest,
-        skipped=tuple(Fact(path, why) for path, why in summary.skipped) if internal else (),
+        skipped=tuple(Fact(path, why) for path, why in summary.skipped[:SKIPPED_LISTED]) if internal else (),
         skipped_count=len(summary.skipped),
     )
 

@@ -1,55 +1,17 @@
-"""The plots that explain the scores, as SVG text that follows the page's colours.
-
-Each function takes plain arrays and returns one ``<svg>`` element. Colours are CSS variables (``--training``,
-``--holdout``, ``--synthetic``), lines of the frame are ``currentColor``, so that one drawing serves light,
-dark and print. A mark's shape or dash says the same as its colour.
-"""
+"""The plots that explain the scores: plain arrays in, one ``<svg>`` element out."""
 
 from __future__ import annotations
 
-import io
-import re
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-import matplotlib
 import numpy as np
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["dots", "drift", "histograms", "lines", "map_of_contours", "map_of_points", "shares"]
+from fourfold.report.drawing import DASHES, FAINT, INK, MARKS, SETS, svg
 
-# Stand-ins that matplotlib accepts as colours; each is replaced by its CSS value in the finished SVG.
-_INK, _FAINT = "#010203", "#010204"
-_SETS = {"training": "#010205", "holdout": "#010206", "synthetic": "#010207", "accent": "#010208"}
-_CSS = {
-    _INK: "currentColor",
-    _FAINT: "var(--rule)",
-    **{color: f"var(--{role})" for role, color in _SETS.items()},
-}
-_DASHES = {"training": (0, (1, 1.4)), "holdout": (0, (5, 2)), "synthetic": "solid", "accent": (0, (1, 1))}
-_MARKS = {"training": "o", "holdout": "s", "synthetic": "D"}
-_SETTINGS = {
-    "svg.fonttype": "none",
-    "text.parse_math": False,
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": _FAINT,
-    "axes.labelcolor": _INK,
-    "text.color": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-    "xtick.labelsize": 9,
-    "ytick.labelsize": 9,
-    "axes.labelsize": 10,
-    "axes.titlesize": 10,
-    "axes.unicode_minus": True,
-    "legend.frameon": False,
-    "legend.fontsize": 9,
-    "path.simplify": True,
-}
+__all__ = ["dots", "drift", "histograms", "lines", "map_of_contours", "map_of_points", "shares"]
 
 
 def map_of_points(points: Mapping[str, np.ndarray], axes: tuple[str, str], title: str) -> Markup:
@@ -72,10 +34,10 @@ def map_of_points(points: Mapping[str, np.ndarray], axes: tuple[str, str], title
                 place[:, 0],
                 place[:, 1],
                 linestyle="none",
-                marker=_MARKS[role],
+                marker=MARKS[role],
                 markersize=3.4,
-                markerfacecolor="none" if hollow else _SETS[role],
-                markeredgecolor=_SETS[role],
+                markerfacecolor="none" if hollow else SETS[role],
+                markeredgecolor=SETS[role],
                 markeredgewidth=0.7 if hollow else 0,
                 alpha=0.75,
                 label=role,
@@ -83,7 +45,7 @@ def map_of_points(points: Mapping[str, np.ndarray], axes: tuple[str, str], title
         _label(panel, *axes)
         panel.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0, handletextpad=0.1)
 
-    return _svg(draw, (6.0, 4.4), title)
+    return svg(draw, (6.0, 4.4), title)
 
 
 def map_of_contours(points: Mapping[str, np.ndarray], axes: tuple[str, str], title: str) -> Markup:
@@ -107,13 +69,13 @@ def map_of_contours(points: Mapping[str, np.ndarray], axes: tuple[str, str], tit
             levels = _levels(density, (0.9, 0.5))
             if levels:
                 panel.contour(
-                    *centres, density.T, levels=levels, colors=_SETS[role], linestyles=[_DASHES[role]], linewidths=1.4
+                    *centres, density.T, levels=levels, colors=SETS[role], linestyles=[DASHES[role]], linewidths=1.4
                 )
-            panel.plot([], [], color=_SETS[role], linestyle=_DASHES[role], label=role)
+            panel.plot([], [], color=SETS[role], linestyle=DASHES[role], label=role)
         _label(panel, *axes)
         panel.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0)
 
-    return _svg(draw, (6.0, 4.4), title)
+    return svg(draw, (6.0, 4.4), title)
 
 
 def histograms(
@@ -147,11 +109,11 @@ def histograms(
         for role, values in samples.items():
             counts, _ = np.histogram(values, bins=edges)
             shares = 100 * counts / max(len(values), 1)
-            color = _SETS[role]
+            color = SETS[role]
             if role == "synthetic":
                 panel.stairs(shares, edges, fill=True, facecolor=color, alpha=0.25)
             panel.stairs(
-                shares, edges, color=color, linestyle=_DASHES[role], linewidth=1.5, label=(names or {}).get(role, role)
+                shares, edges, color=color, linestyle=DASHES[role], linewidth=1.5, label=(names or {}).get(role, role)
             )
         if marked is not None and len(marked):
             panel.plot(
@@ -160,7 +122,7 @@ def histograms(
                 linestyle="none",
                 marker="^",
                 markersize=6,
-                color=_SETS["accent"],
+                color=SETS["accent"],
                 transform=panel.get_xaxis_transform(),
                 clip_on=False,
                 label=marked_name,
@@ -170,7 +132,7 @@ def histograms(
         panel.set_ylim(bottom=0)
         panel.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
 
-    return _svg(draw, (6.0, 3.6), title)
+    return svg(draw, (6.0, 3.6), title)
 
 
 def lines(
@@ -188,11 +150,11 @@ def lines(
             panel.plot(
                 x,
                 y,
-                color=_SETS[role],
-                linestyle=_DASHES[role],
-                marker=_MARKS[role],
+                color=SETS[role],
+                linestyle=DASHES[role],
+                marker=MARKS[role],
                 markersize=4,
-                markerfacecolor="none" if role == "holdout" else _SETS[role],
+                markerfacecolor="none" if role == "holdout" else SETS[role],
                 label=names.get(role, role),
             )
         panel.set_ylim(0, 1.02)
@@ -200,7 +162,7 @@ def lines(
         _label(panel, *axes)
         panel.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
 
-    return _svg(draw, (6.0, 3.6), title)
+    return svg(draw, (6.0, 3.6), title)
 
 
 def drift(
@@ -228,9 +190,9 @@ def drift(
             (left, distance, distance_null, "Kolmogorov-Smirnov distance"),
             (right, effect, effect_null, "Cohen's d (synthetic minus training)"),
         ):
-            panel.hlines(rows, np.where(np.isnan(null), 0, null), values, color=_FAINT, linewidth=1.2)
+            panel.hlines(rows, np.where(np.isnan(null), 0, null), values, color=FAINT, linewidth=1.2)
             panel.plot(
-                values, rows, linestyle="none", marker="D", markersize=5, color=_SETS["synthetic"], label="synthetic"
+                values, rows, linestyle="none", marker="D", markersize=5, color=SETS["synthetic"], label="synthetic"
             )
             panel.plot(
                 null,
@@ -239,19 +201,19 @@ def drift(
                 marker="s",
                 markersize=5,
                 markerfacecolor="none",
-                color=_SETS["holdout"],
+                color=SETS["holdout"],
                 label="null (holdout)",
             )
             panel.set_xlabel(label)
-            panel.grid(axis="x", color=_FAINT, linewidth=0.4)
+            panel.grid(axis="x", color=FAINT, linewidth=0.4)
             panel.set_axisbelow(True)
         left.set_xlim(left=0)
-        right.axvline(0, color=_FAINT, linewidth=0.9)
+        right.axvline(0, color=FAINT, linewidth=0.9)
         left.set_yticks(rows, names)
         left.set_ylim(len(names) - 0.5, -0.5)
         left.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2, handletextpad=0.2)
 
-    return _svg(draw, (12.0, 0.8 + 0.26 * len(names)), title)
+    return svg(draw, (12.0, 0.8 + 0.26 * len(names)), title)
 
 
 def shares(
@@ -279,13 +241,13 @@ def shares(
     def draw(figure: Figure) -> None:
         panel = figure.add_subplot()
         rows = np.arange(len(names))
-        panel.barh(rows, values, height=0.56, color=_SETS["synthetic"], alpha=0.35, linewidth=0)
+        panel.barh(rows, values, height=0.56, color=SETS["synthetic"], alpha=0.35, linewidth=0)
         known = ~np.isnan(intervals).any(axis=1)
-        panel.hlines(rows[known], intervals[known, 0], intervals[known, 1], color=_SETS["synthetic"], linewidth=2)
-        panel.plot(values, rows, linestyle="none", marker="D", markersize=4.5, color=_SETS["synthetic"])
+        panel.hlines(rows[known], intervals[known, 0], intervals[known, 1], color=SETS["synthetic"], linewidth=2)
+        panel.plot(values, rows, linestyle="none", marker="D", markersize=4.5, color=SETS["synthetic"])
         if null is not None:
             at = np.broadcast_to(np.asarray(null, dtype=float), rows.shape)
-            panel.vlines(at, rows - 0.42, rows + 0.42, color=_INK, linewidth=1.4, label=null_name)
+            panel.vlines(at, rows - 0.42, rows + 0.42, color=INK, linewidth=1.4, label=null_name)
             panel.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
         panel.set_xlim(0, 1.02)
         panel.set_yticks(rows, names)
@@ -293,7 +255,7 @@ def shares(
         panel.tick_params(axis="y", length=0)
         panel.set_xlabel(label)
 
-    return _svg(draw, (12.0 if wide else 6.0, 1.1 + 0.32 * len(names)), title)
+    return svg(draw, (12.0 if wide else 6.0, 1.1 + 0.32 * len(names)), title)
 
 
 def dots(
@@ -310,21 +272,21 @@ def dots(
     def draw(figure: Figure) -> None:
         panel = figure.add_subplot()
         if null is not None:
-            panel.axvline(null, color=_INK, linewidth=1.2, label="null: as many real images")
+            panel.axvline(null, color=INK, linewidth=1.2, label="null: as many real images")
             panel.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
         for row, role in enumerate(roles):
-            color = _SETS[role]
+            color = SETS[role]
             if not np.isnan(intervals[row]).any():
                 panel.hlines(row, *intervals[row], color=color, linewidth=2.2)
-            panel.plot(values[row], row, marker=_MARKS.get(role, "o"), markersize=7, color=color, linestyle="none")
+            panel.plot(values[row], row, marker=MARKS.get(role, "o"), markersize=7, color=color, linestyle="none")
         panel.set_yticks(range(len(names)), names)
         panel.set_ylim(len(names) - 0.4, -0.6)
         panel.tick_params(axis="y", length=0)
-        panel.grid(axis="x", color=_FAINT, linewidth=0.4)
+        panel.grid(axis="x", color=FAINT, linewidth=0.4)
         panel.set_axisbelow(True)
         panel.set_xlabel(label)
 
-    return _svg(draw, (6.0, 0.9 + 0.42 * len(names)), title)
+    return svg(draw, (6.0, 0.9 + 0.42 * len(names)), title)
 
 
 def _label(panel: Axes, horizontal: str, vertical: str) -> None:
@@ -340,32 +302,3 @@ def _levels(density: np.ndarray, masses: Sequence[float]) -> list[float]:
         return []
     mass = np.cumsum(ordered) / total
     return sorted({float(ordered[np.searchsorted(mass, share)]) for share in masses})
-
-
-def _svg(draw: Callable[[Figure], None], size: tuple[float, float], title: str) -> Markup:
-    """Render, then hand colours, fonts and width over to the page."""
-    with matplotlib.rc_context({**_SETTINGS, "svg.hashsalt": title}), warnings.catch_warnings():
-        # Labels may be written in scripts that matplotlib has no glyphs for; the browser has them.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        warnings.filterwarnings("ignore", message="Matplotlib currently does not support")
-        figure = Figure(figsize=size, layout="constrained")
-        draw(figure)
-        stream = io.StringIO()
-        figure.savefig(
-            stream, format="svg", transparent=True, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        )
-    text = stream.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
-    text = re.sub(r'<g id="[^"]*">', "<g>", text)
-    text = re.sub(r"font: ([\d.]+)px[^;\"]*", r"font-size: \1px", text)
-    text = re.sub(r"#01020[3-8]", lambda found: _CSS[found.group()], text)
-    text = re.sub(r"(\d\.\d{2})\d+", r"\1", text)
-    view = re.search(r'viewBox="([^"]+)"', text)
-    opening = (
-        f'<svg class="plot" viewBox="{view.group(1) if view else "0 0 432 288"}" role="img" '
-        f'aria-label="{escape(title)}" xmlns:xlink="http://www.w3.org/1999/xlink">'
-    )
-    text = re.sub(r"<svg[^>]*>", lambda _: opening, text, count=1)
-    return Markup(re.sub(r">\s+<", "><", text).strip())

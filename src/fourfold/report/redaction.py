@@ -24,7 +24,7 @@ _LEFT_OUT = "(name left out)"
 _ABSOLUTE = re.compile(r"(?<![\w.:/])(?:~?/(?:[^\s/'\"<>:;,()]+/)*[^\s/'\"<>:;,()]+|[A-Za-z]:\\[^\s'\"<>|;,()]+)")
 _FILE = re.compile(
     r"[^\s'\"=(\[]+\.(?:avif|bmp|csv|dcm|dicom|gif|h5|hdf5|ima|jp2|jpe?g|json|jsonl|nii(?:\.gz)?|npy|npz|onnx|"
-    r"parquet|png|pt|pth|safetensors|tiff?|tsv|webp|zarr)\b(?:[#\[][^\s'\",;]*)?",
+    r"parquet|png|pt|pth|safetensors|tiff?|tsv|webp|zarr)\b(?:[#\[][^\s'\",;:]*)?",
     re.IGNORECASE,
 )
 

@@ -71,7 +71,7 @@ def figures(score: Score) -> Callable[[float | None], str]:
     widths = [high - low for low, high in filter(None, (score.interval, score.null_interval)) if high > low]
     if not widths and score.value is not None and score.null is not None and score.value != score.null:
         widths = [abs(score.value - score.null)]
-    decimals = max(0, 1 - math.floor(math.log10(min(widths)))) if widths else None
+    decimals = max(0, 1 - math.floor(math.log10(min(widths) * (1 + 1e-9)))) if widths else None
     if decimals is None or decimals > _MOST_DECIMALS:
         return number
 

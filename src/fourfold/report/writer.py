@@ -18,8 +18,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from fourfold.errors import InputError
+from fourfold.report.evidence import figures
 from fourfold.report.machine import images_parquet, scores_json
-from fourfold.report.page import Edition, build
+from fourfold.report.page import Edition, Page, build
 
 if TYPE_CHECKING:
     from fourfold.evaluation import Evaluation
@@ -51,11 +52,12 @@ def write_report(evaluation: Evaluation, folder: Path) -> Path:
         Where the folder cannot be written to, or the disk is full.
     """
     folder = Path(folder)
+    plots = figures(evaluation)
     contents = {
         "images.parquet": images_parquet(evaluation),
         "scores.json": scores_json(evaluation),
-        "shareable.html": render(evaluation, "shareable").encode("utf-8"),
-        "index.html": render(evaluation, "internal").encode("utf-8"),
+        "shareable.html": _html(build(evaluation, "shareable", plots)).encode("utf-8"),
+        "index.html": _html(build(evaluation, "internal", plots)).encode("utf-8"),
     }
     created = not folder.exists()
     try:
@@ -79,6 +81,11 @@ def render(evaluation: Evaluation, edition: Edition) -> str:
     evaluation : Evaluation
     edition : {"internal", "shareable"}
     """
+    return _html(build(evaluation, edition, figures(evaluation)))
+
+
+def _html(page: Page) -> str:
+    """The page as HTML; the script is allowed by its hash, everything else that could be fetched is forbidden."""
     environment = Environment(
         loader=PackageLoader("fourfold.report"),
         autoescape=True,
@@ -90,7 +97,7 @@ def render(evaluation: Evaluation, edition: Edition) -> str:
     script = environment.get_template("page.js.j2").render().strip()
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     template = environment.get_template("page.html.j2")
-    return template.render(page=build(evaluation, edition), script=script, script_digest=digest)
+    return template.render(page=page, script=script, script_digest=digest)
 
 
 def _breakable(text: str) -> Markup:

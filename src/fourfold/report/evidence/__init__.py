@@ -1,0 +1,36 @@
+"""What stands behind the scores of each axis: the plots that explain them and the images they point at.
+
+Everything here reads what the evaluation already computed (neighbours are shared through `Comparison`).
+Plots go into both editions, images into the internal one only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fourfold.report.evidence import fidelity, privacy, utility, variety
+from fourfold.report.evidence.plot import Plot
+from fourfold.report.gallery import Gallery
+from fourfold.score import Axis
+
+if TYPE_CHECKING:
+    from fourfold.evaluation import Evaluation
+
+__all__ = ["Plot", "figures", "galleries", "pairs"]
+
+pairs = privacy.pairs
+
+
+def figures(evaluation: Evaluation) -> dict[Axis, tuple[Plot, ...]]:
+    """The plots of every axis, for both editions."""
+    return {
+        "fidelity": fidelity.figures(evaluation),
+        "variety": variety.figures(evaluation),
+        "privacy": privacy.figures(evaluation),
+        "utility": utility.figures(evaluation),
+    }
+
+
+def galleries(evaluation: Evaluation) -> dict[Axis, tuple[Gallery, ...]]:
+    """The images of every axis, for the internal edition."""
+    return {"fidelity": fidelity.galleries(evaluation), "variety": variety.galleries(evaluation)}
