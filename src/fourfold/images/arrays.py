@@ -6,7 +6,7 @@ Where the images lie is read from the shape, by one rule (N images, C = 1 or 3 c
 axes  meaning
 ====  ==============================================================================================
 2     (H, W), one image
-3     (N, H, W); a single file with 1 or 3 first is one image (C, H, W), with 1 or 3 last (H, W, C)
+3     (N, H, W); an npy file, or an array called ``image``, with 1 or 3 first is (C, H, W), last (H, W, C)
 4     (N, C, H, W) where the second axis is 1 or 3, else (N, H, W, C) where the last is, else (N, D, H, W)
 5     (N, C, D, H, W) where the second axis is 1 or 3, else (N, D, H, W, C) where the last is
 ====  ==============================================================================================
@@ -30,7 +30,8 @@ from fourfold.images.sets import Entry
 
 __all__ = ["ArrayDecoder", "ArrayReader", "choose_arrays", "layout"]
 
-IMAGE_KEYS = ("images", "image", "x", "data", "arr_0")
+SINGLE = "image"
+IMAGE_KEYS = ("images", SINGLE, "x", "data", "arr_0")
 LABEL_KEYS = ("labels", "label", "y")
 PATIENT_KEYS = ("patients", "patient", "patient_id")
 _SPLITS = ("train", "val", "test")
@@ -90,9 +91,9 @@ class ArrayReader:
     def contents(self, file: Path, path: str, reading: Reading) -> Contents:
         """Number and shape of the images, and the labels and patients beside them."""
         with _Store(file, path) as store:
-            keys = reading.arrays or (_images_key(store, path),)
+            keys = reading.arrays or _image_keys(store, path)
             arrays = [store[key] for key in keys]
-            axes = [layout(array.shape, path) for array in arrays]
+            axes = [layout(store[key].shape, path, several=key != SINGLE) for key in keys]
             shapes = {_one(array.shape, order) for array, order in zip(arrays, axes, strict=True)}
             single = "N" not in axes[0]
             frames = None if single else sum(array.shape[0] for array in arrays)
@@ -111,11 +112,11 @@ class ArrayReader:
     def read(self, file: Path, index: int | None, path: str, reading: Reading) -> Decoded:
         """One image as (C, H, W) or (C, D, H, W)."""
         with _Store(file, path) as store:
-            keys = reading.arrays or (_images_key(store, path),)
+            keys = reading.arrays or _image_keys(store, path)
             row = index
             for key in keys:
                 array = store[key]
-                axes = layout(array.shape, path)
+                axes = layout(array.shape, path, several=key != SINGLE)
                 check_size(path, *_one(array.shape, axes))
                 if "N" not in axes:
                     return Decoded(_plain(channels_first(np.asarray(array[...]), axes), path))
@@ -128,17 +129,17 @@ class ArrayReader:
 
 
 def choose_arrays(file: Path, path: str, split: str | None) -> tuple[str, ...]:
-    """The arrays of images in a file: those of a split, of all splits, or the one with a usual name.
+    """The arrays of images of a split; none are named where no split is asked for, which takes all of them.
 
     Raises
     ------
     InputError
         Where there is no such split.
     """
+    if split is None:
+        return ()
     with _Store(file, path) as store:
         there = [name for name in _SPLITS if f"{name}_images" in store.keys]
-        if split is None:
-            return tuple(f"{name}_images" for name in there)
         wanted = {"training": "train", "validation": "val", "testing": "test"}.get(split, split)
         if wanted not in there:
             known = f"the splits are {', '.join(there)}" if there else "it holds no splits"
@@ -163,12 +164,15 @@ def _plain(values: np.ndarray, path: str) -> np.ndarray:
     return np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("="))
 
 
-def _images_key(store: _Store, path: str) -> str:
+def _image_keys(store: _Store, path: str) -> tuple[str, ...]:
+    splits = tuple(f"{name}_images" for name in _SPLITS if f"{name}_images" in store.keys)
+    if splits:
+        return splits
     for key in IMAGE_KEYS:
         if key in store.keys:
-            return key
+            return (key,)
     if len(store.keys) == 1:
-        return next(iter(store.keys))
+        return (next(iter(store.keys)),)
     there = ", ".join(sorted(store.keys)[:8]) or "nothing"
     raise UnreadableImage(path, f"has no array named {', '.join(IMAGE_KEYS)} (it holds {there})", "rename the array")
 
@@ -218,9 +222,10 @@ class _Store:
         with file.open("rb") as stream:
             head = stream.read(8)
         if head.startswith(b"\x93NUMPY"):
-            self._arrays = {"image": _mapped(file, self.path)}
+            self._arrays = {SINGLE: _mapped(file, self.path)}
         elif head.startswith(b"PK"):
-            self._arrays = {name: _Member(file, name, self.path) for name in _members(file)}
+            stat = file.stat()
+            self._arrays = _members(file, self.path, stat.st_mtime_ns, stat.st_size)
         else:
             self._open_hdf5(file)
 
@@ -239,7 +244,7 @@ class _Store:
         except ImportError as error:
             raise MissingExtra("zarr", "zarr", f"reading {self.path}") from error
         opened = zarr.open(str(folder), mode="r")
-        self._arrays = {"image": opened} if hasattr(opened, "shape") else dict(opened.arrays())
+        self._arrays = {SINGLE: opened} if hasattr(opened, "shape") else dict(opened.arrays())
 
     @property
     def keys(self) -> set[str]:
@@ -274,9 +279,11 @@ def _header(stream: Any) -> tuple[tuple[int, ...], np.dtype]:
     return shape, dtype
 
 
-def _members(file: Path) -> list[str]:
+@functools.lru_cache(maxsize=4)
+def _members(file: Path, path: str, changed: int, size: int) -> dict[str, _Member]:
     with zipfile.ZipFile(file) as archive:
-        return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+        names = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+    return {name: _Member(file, name, path.split("#")[0]) for name in names}
 
 
 class _Member:

@@ -279,24 +279,24 @@ def _by_pair(shared: tuple[Shared, ...]) -> list[tuple[tuple[str, str, str], lis
 def _sentence_of_sharing(pair: tuple[str, str, str], items: list[Shared]) -> str:
     kind, first, second = pair
     opening = "COPIES" if "synthetic" in (first, second) else "LEAKAGE"
-    noun = "patients" if kind == "patient" else "images"
+    noun = _count(len(items), "patient" if kind == "patient" else "image")
     what = {"exact": "with equal pixels", "near": "nearly the same", "patient": ""}[kind]
     examples = ", ".join(f"{item.first_path} = {item.second_path}" for item in items[:_LISTED])
     more = f" and {len(items) - _LISTED} more" if len(items) > _LISTED else ""
     what = f" {what}" if what else ""
-    return f"{opening}: the {first} and the {second} set share {len(items)} {noun}{what} ({examples}{more})."
+    return f"{opening}: the {first} and the {second} set share {noun}{what} ({examples}{more})."
 
 
 def _sentences_of_set(report: SetReport) -> list[str]:
     lines = [_summary(report)]
-    for title, items in (("cannot be read", report.broken), ("are ignored", report.ignored)):
+    for title, items in (("that cannot be read", report.broken), ("left aside", report.ignored)):
         if items:
             listed = ", ".join(f"{item.path}: {item.reason}" for item in items[:_LISTED])
-            lines.append(f"{report.name}: {len(items)} files {title} ({listed}{_more(len(items))}).")
+            lines.append(f"{report.name}: {_count(len(items), 'file')} {title} ({listed}{_more(len(items))}).")
     if report.constant:
         listed = ", ".join(report.constant[:_LISTED])
         lines.append(
-            f"{report.name}: {len(report.constant)} images are constant ({listed}{_more(len(report.constant))})."
+            f"{report.name}: {_count(len(report.constant), 'constant image')} ({listed}{_more(len(report.constant))})."
         )
     for title, groups in (("equal", report.exact), ("nearly equal", report.near)):
         if groups:
@@ -305,7 +305,7 @@ def _sentences_of_set(report: SetReport) -> list[str]:
             )
             count = sum(map(len, groups))
             lines.append(
-                f"{report.name}: {count} images are {title} to another, in {len(groups)} groups "
+                f"{report.name}: {count} images {title} to another, in {_count(len(groups), 'group')} "
                 f"({listed}{_more(len(groups))})."
             )
     return lines
@@ -315,13 +315,17 @@ def _summary(report: SetReport) -> str:
     if not report.images:
         return f"{report.name}: no image can be read."
     shapes = ", ".join(f"{count} of {shape}" for shape, count in list(report.shapes.items())[:_LISTED])
-    line = f"{report.name}: {report.images} images ({shapes}{_more(len(report.shapes))})"
+    line = f"{report.name}: {_count(report.images, 'image')} ({shapes}{_more(len(report.shapes))})"
     line += f", values {report.low:g} to {report.high:g} ({', '.join(report.dtypes)})"
     if report.classes:
         classes = ", ".join(f"{label} {count}" for label, count in list(report.classes.items())[:_LISTED])
-        line += f", {len(report.classes)} classes ({classes}{_more(len(report.classes))})"
-    line += ", no patient identifiers" if report.patients is None else f", {report.patients} patients"
+        line += f", {_count(len(report.classes), 'class', 'es')} ({classes}{_more(len(report.classes))})"
+    line += ", no patient identifiers" if report.patients is None else f", {_count(report.patients, 'patient')}"
     return line + "."
+
+
+def _count(number: int, noun: str, plural: str = "s") -> str:
+    return f"{number} {noun}{'' if number == 1 else plural}"
 
 
 def _more(count: int) -> str:

@@ -7,6 +7,7 @@ the table (or to `root`) and may not leave it.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,10 +29,11 @@ ROLES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a table, its cells by their meaning."""
+    """One row of a table, its cells by their meaning; `index` is the 3 of ``file#3``."""
 
     path: str
     file: Path
+    index: int | None = None
     label: str | None = None
     labels: Mapping[str, float] = field(default_factory=dict)
     patient: str | None = None
@@ -99,10 +101,12 @@ def read_table(
     rows = []
     for place, path in enumerate(paths):
         mask = cells["mask"][place] if "mask" in cells else ""
+        inside, index = _place(root, path)
         rows.append(
             Row(
                 path=path,
-                file=within(root, path, str(file)),
+                file=within(root, inside, str(file)),
+                index=index,
                 label=(cells["label"][place] if "label" in cells else "") or None,
                 labels={name.split(":", 1)[1]: numbers[name][place] for name in targets},
                 patient=(cells["patient"][place] if "patient" in cells else "") or None,
@@ -114,6 +118,14 @@ def read_table(
     return tuple(rows)
 
 
+def _place(root: Path, path: str) -> tuple[str, int | None]:
+    """A file and the place in it, for paths such as ``stack.tif#3``; a file that is called so comes first."""
+    inside, mark, index = path.rpartition("#")
+    if not mark or not index.isdecimal() or (root / path).exists():
+        return path, None
+    return inside, int(index)
+
+
 def _frame(file: Path):
     import pandas as pd
 
@@ -122,7 +134,8 @@ def _frame(file: Path):
         if suffix == ".parquet":
             return pd.read_parquet(file)
         if suffix == ".jsonl":
-            return pd.read_json(file, lines=True, dtype=False, convert_dates=False)
+            lines = file.read_text(encoding="utf-8-sig").splitlines()
+            return pd.DataFrame([json.loads(line) for line in lines if line.strip()], dtype=object)
         separator = "\t" if suffix == ".tsv" else ","
         return pd.read_csv(file, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except FileNotFoundError as error:

@@ -199,6 +199,7 @@ def _from_rows(
         Entry(
             path=row.path,
             file=row.file,
+            index=row.index,
             label=row.label,
             labels=row.labels,
             patient=row.patient,
@@ -309,7 +310,7 @@ def _expand(entries: list[Entry], reading: Reading, strict: bool) -> tuple[list[
                 if strict:
                     raise
         patient = entry.patient if entry.patient or contents is None else contents.patient
-        if contents is None or contents.frames is None:
+        if contents is None or contents.frames is None or entry.index is not None:
             expanded.append(replace(entry, patient=patient))
             found.append(contents)
             continue
