@@ -371,7 +371,10 @@ def _verdicts(scores: Sequence[Score], opened: Opened) -> dict[Axis, Verdict]:
         own = [score for score in scores if score.axis == axis]
         if not own:
             continue
-        found[axis] = decide(axis, own, images)
+        if axis == "privacy":
+            found[axis] = Verdict(axis, *privacy.conclude(own))
+        else:
+            found[axis] = decide(axis, own, images)
     return found
 
 
