@@ -142,3 +142,11 @@ def test_a_clean_split_of_real_radiographs_does_not_leak(data_folder: Path) -> N
 def test_constant_images_are_not_similar_to_anything(shape: tuple[int, ...]) -> None:
     images = np.stack([np.full(shape, value, dtype=np.float32) for value in (0.1, 0.7)])
     assert len(set(near_duplicate_groups(ImageSet.from_array(images)))) == 2
+
+
+def test_single_files_are_checked_and_a_broken_one_is_listed(data_folder: Path) -> None:
+    odd = data_folder / "files" / "odd"
+    report = check_sets({"good": odd / "bmp.bmp", "bad": odd / "truncated.nii.gz", "none": odd / "text.png"})
+    assert [item.path for item in report.broken] == ["truncated.nii.gz", "text.png"]
+    assert [found.images for found in report.sets] == [1, 0, 0]
+    assert "bad: no image can be read." in report.sentences()

@@ -112,6 +112,14 @@ def test_a_missing_file_is_named(folder: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("path", ["x" * 5000, "a\0b.png"])
+def test_a_path_that_no_file_can_have_is_missing(folder: Path, path: str) -> None:
+    file = folder / "table.jsonl"
+    file.write_text(json.dumps({"path": path}))
+    with pytest.raises(InputError, match=re.escape(f"{file}: the file {path!r} does not exist in {folder}; ")):
+        open_set(file, name="training")
+
+
 def test_a_repeated_row_is_named(folder: Path) -> None:
     file = _table(folder, "path\nimages/0.png\nimages/1.png\n./images/0.png\n")
     _refused(file, f"{file}: the file './images/0.png' stands in rows 1 and 3; remove one of them")

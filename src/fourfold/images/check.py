@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from fourfold.errors import FourfoldError
+from fourfold.errors import FourfoldError, UnreadableImage
 from fourfold.images.duplicates import NEAR, Facts, group_facts, similar_pairs, survey
+from fourfold.images.formats import FileDecoder
 from fourfold.images.sets import ImageSet, Skipped
 from fourfold.images.sources import open_set
 
@@ -114,6 +115,11 @@ class CheckReport:
         """Whether two sets of real images share an image or a patient."""
         return bool(self.leakage)
 
+    @property
+    def broken(self) -> tuple[Skipped, ...]:
+        """The files of all sets that cannot be read."""
+        return tuple(item for report in self.sets for item in report.broken)
+
     def to_json(self) -> dict[str, Any]:
         """The report as JSON can hold it."""
         return {
@@ -137,6 +143,10 @@ class CheckReport:
 def check_sets(
     sources: Mapping[str, ImageSet | str | os.PathLike[str] | Any],
     *,
+    columns: Mapping[str, str | None] | None = None,
+    root: str | os.PathLike[str] | None = None,
+    volumes: bool = False,
+    slices: bool = False,
     workers: int = 0,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> CheckReport:
@@ -146,6 +156,8 @@ def check_sets(
     ----------
     sources : mapping of str to ImageSet or anything `open_set` takes
         By name; a set called ``"synthetic"`` is never part of a leakage.
+    columns, root, volumes, slices
+        As for `open_set`.
     workers : int
         Processes that decode.
     progress : callable or None
@@ -160,10 +172,8 @@ def check_sets(
     InputError
         Where a set cannot be opened at all. Broken files do not raise: they are listed.
     """
-    sets = {
-        name: source if isinstance(source, ImageSet) else open_set(source, name=name)
-        for name, source in sources.items()
-    }
+    how = {"columns": columns, "root": root, "volumes": volumes, "slices": slices}
+    sets = {name: _opened(name, source, how) for name, source in sources.items()}
     reports, facts = [], {}
     for name, image_set in sets.items():
         found = list(survey(image_set, workers=workers, progress=progress))
@@ -177,6 +187,17 @@ def check_sets(
         shared.extend(_shared_images(first, facts[first], second, facts[second]))
         shared.extend(_shared_patients(first, sets[first], second, sets[second]))
     return CheckReport(tuple(reports), tuple(shared), _differences(sets))
+
+
+def _opened(name: str, source: Any, how: Mapping[str, Any]) -> ImageSet:
+    """The set; a single file that cannot be read is an empty one that lists it."""
+    if isinstance(source, ImageSet):
+        return source
+    try:
+        return open_set(source, name=name, **how)
+    except UnreadableImage as error:
+        broken = (Skipped(error.path, error.problem),)
+        return ImageSet(name=name, entries=(), decode=FileDecoder(), skipped=broken)
 
 
 def _report(
@@ -263,7 +284,9 @@ def _differences(sets: Mapping[str, ImageSet]) -> tuple[str, ...]:
     from fourfold.images.prepare import prepare
 
     try:
-        prepare({name: image_set for name, image_set in sets.items() if len(image_set)})
+        readable = {name: image_set for name, image_set in sets.items() if len(image_set)}
+        if readable:
+            prepare(readable)
     except FourfoldError as error:
         return (str(error),)
     return ()

@@ -56,12 +56,21 @@ def within(root: Path, path: str, table: str) -> Path:
     if Path(path).is_absolute() or PureWindowsPath(path).drive:
         raise InputError(f"{table}: the path {path!r} is absolute; write it relative to the folder of the images")
     real_root = root.resolve()
-    real = (real_root / path).resolve()
-    if not real.is_relative_to(real_root):
+    real = _resolved(real_root / path)
+    if real is not None and not real.is_relative_to(real_root):
         raise InputError(f"{table}: the path {path!r} leaves the folder of the images; keep all files inside it")
-    if not real.exists():
+    if real is None or not real.exists():
         raise InputError(f"{table}: the file {path!r} does not exist in {root}; correct the path or remove the row")
     return root / path
+
+
+def _resolved(file: Path) -> Path | None:
+    """The file behind all links; None for what no file can be called."""
+    try:
+        file.exists()
+        return file.resolve()
+    except (OSError, RuntimeError, ValueError):
+        return None
 
 
 def read_table(
@@ -121,7 +130,7 @@ def read_table(
 def _place(root: Path, path: str) -> tuple[str, int | None]:
     """A file and the place in it, for paths such as ``stack.tif#3``; a file that is called so comes first."""
     inside, mark, index = path.rpartition("#")
-    if not mark or not index.isdecimal() or (root / path).exists():
+    if not mark or not index.isdecimal() or _resolved(root / path) is None or (root / path).exists():
         return path, None
     return inside, int(index)
 
