@@ -23,7 +23,8 @@ def grey_levels(intensities: Tensor, bin_width: float) -> Tensor:
 
     Bin edges lie at whole multiples of the width, the same for all images. As in pyradiomics, levels are then counted
     from the lowest bin found in each image, so features that use the level itself (autocorrelation, joint average,
-    high and low grey level emphasis) move with the darkest pixel of the image.
+    high and low grey level emphasis) move with the darkest pixel of the image. Unlike pyradiomics, an intensity that
+    rounding left just below an edge (by 5e-7 of its value) counts as on the edge; values differ only where it occurs.
 
     Parameters
     ----------
