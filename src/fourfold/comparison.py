@@ -13,7 +13,8 @@ from typing import Literal
 import numpy as np
 
 from fourfold.images.sets import ImageSet
-from fourfold.neighbors import Neighbors, nearest
+from fourfold.neighbors import BallCounts, Neighbors, ball_counts, mutual_ball_counts, nearest
+from fourfold.neighbors.balls import with_centres
 
 __all__ = ["Comparison", "Features", "Role", "Sets"]
 
@@ -100,6 +101,7 @@ class Comparison:
     memory: int = 1 << 30
     names: tuple[str, ...] | None = None
     _found: dict[tuple[str, str], Neighbors] = field(default_factory=dict, repr=False)
+    _counted: dict[tuple[str, str, int], BallCounts] = field(default_factory=dict, repr=False)
 
     def set(self, role: Role) -> Features:
         """The set of that role; raises ValueError where there is none."""
@@ -131,3 +133,32 @@ class Comparison:
             )
             self._found[queries, points] = found
         return Neighbors(found.distances[:, :k], found.indices[:, :k])
+
+    def radii(self, role: Role, k: int) -> np.ndarray:
+        """Distance of each image of a set to its `k`-th nearest other one (of another patient), shape (N,).
+
+        Infinity where there are fewer than `k`; never 0, see `fourfold.neighbors.balls.with_centres`.
+        """
+        return with_centres(self.neighbors(role, role, k).distances[:, -1])
+
+    def balls(self, queries: Role, points: Role, k: int) -> BallCounts:
+        """How the `queries` fall into the balls around `points`, which reach to their `k`-th nearest neighbours."""
+        if (queries, points, k) not in self._counted:
+            asked, among = self.set(queries), self.set(points)
+            if min(len(asked), len(among)) > k:
+                # One pass over the pairs serves both directions, and both are asked for.
+                around_queries, around_points = mutual_ball_counts(
+                    asked.values,
+                    among.values,
+                    self.radii(queries, k),
+                    self.radii(points, k),
+                    metric=self.distance,
+                    memory=self.memory,
+                )
+                self._counted[points, queries, k] = around_queries
+            else:
+                around_points = ball_counts(
+                    asked.values, among.values, self.radii(points, k), metric=self.distance, memory=self.memory
+                )
+            self._counted[queries, points, k] = around_points
+        return self._counted[queries, points, k]

@@ -1,5 +1,6 @@
 """Fidelity: whether the synthetic images look like real ones."""
 
+import fourfold.fidelity.scores  # noqa: F401 - enters the metrics in the register
 from fourfold.fidelity.extrapolation import frechet_distance_infinity
 from fourfold.fidelity.frechet import FrechetReference, frechet_distance, frechet_distance_from_moments
 from fourfold.fidelity.kernel import KernelDistance, kernel_distance, kernel_distance_with_variance

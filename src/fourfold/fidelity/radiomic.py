@@ -99,9 +99,8 @@ def radiomic_frechet_distance_v0(reference: np.ndarray, synthetic: np.ndarray) -
     return frechet_distance((reference - low) * scale, (synthetic - low) * scale)
 
 
-def _usable(reference: np.ndarray, synthetic: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both sets in float64 with the columns that are finite everywhere and vary in the reference."""
-    reference, synthetic = np.asarray(reference, dtype=np.float64), np.asarray(synthetic, dtype=np.float64)
+def usable_features(reference: np.ndarray, synthetic: np.ndarray) -> np.ndarray:
+    """Which columns are finite in every image and vary in the reference set, bool of shape (d,)."""
     if reference.ndim != 2 or synthetic.ndim != 2 or reference.shape[1] != synthetic.shape[1]:
         raise InputError(
             "radiomic features must have the shapes (N, d) and (M, d) with one d, "
@@ -111,9 +110,14 @@ def _usable(reference: np.ndarray, synthetic: np.ndarray) -> tuple[np.ndarray, n
         raise InputError(
             f"a Frechet distance needs at least 2 images in each set, got {min(len(reference), len(synthetic))}"
         )
-    finite = np.isfinite(reference).all(axis=0) & np.isfinite(synthetic).all(axis=0)
-    usable = finite.copy()
-    usable[finite] = np.ptp(reference[:, finite], axis=0) > 0
+    usable = np.isfinite(reference).all(axis=0) & np.isfinite(synthetic).all(axis=0)
+    usable[usable] = np.ptp(reference[:, usable], axis=0) > 0
     if not usable.any():
         raise InputError("no radiomic feature is finite in every image and varies in the reference set")
+    return usable
+
+
+def _usable(reference: np.ndarray, synthetic: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    reference, synthetic = np.asarray(reference, dtype=np.float64), np.asarray(synthetic, dtype=np.float64)
+    usable = usable_features(reference, synthetic)
     return reference[:, usable], synthetic[:, usable]

@@ -1,5 +1,7 @@
 """Variety: whether the synthetic images differ as real ones do, and whether every kind of real image is among them."""
 
+import fourfold.variety.image_scores
+import fourfold.variety.scores  # noqa: F401 - both enter their metrics in the register
 from fourfold.variety.manifold import coverage, expected_coverage, recall
 from fourfold.variety.mean_image import mean_image_file_size
 from fourfold.variety.retrieval import RetrievalScore, image_retrieval_score, occupancy_estimate, occupancy_limits

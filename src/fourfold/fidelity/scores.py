@@ -1,0 +1,295 @@
+"""The fidelity scores of an evaluation: each function of this room with its null, its interval and its images."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from fourfold.comparison import Comparison, Features
+from fourfold.errors import InputError
+from fourfold.fidelity.exchange import calibrate_distance
+from fourfold.fidelity.extrapolation import frechet_distance_infinity
+from fourfold.fidelity.frechet import frechet_distance
+from fourfold.fidelity.kernel import kernel_distance_with_variance
+from fourfold.fidelity.manifold import density, precision, realism
+from fourfold.fidelity.radiomic import V0_RANGE, usable_features
+from fourfold.neighbors.balls import depth_in_balls
+from fourfold.resampling import Estimate, calibrate, normal_interval
+from fourfold.score import Better, Metric, Score, does_not_apply, register
+
+__all__ = ["NEIGHBORS"]
+
+# Balls reach to this many neighbours: the value in use with density and coverage.
+NEIGHBORS = 5
+
+
+def _score(name: str, comparison: Comparison, estimate: Estimate, **fields: object) -> Score:
+    metric = _METRICS[name]
+    return Score(
+        axis="fidelity",
+        name=name,
+        **vars(estimate),
+        better=metric.better,
+        features=comparison.space,
+        source=metric.source,
+        **fields,
+    )
+
+
+def _ranked(comparison: Comparison, estimate: Estimate) -> Estimate:
+    """The estimate, with a word where there are too few images for the number of features."""
+    n, m, d = len(comparison.training), len(comparison.synthetic), comparison.training.values.shape[1]
+    if estimate.value is None or min(n, m) > d:
+        return estimate
+    return estimate.because(
+        f"{n} training and {m} synthetic images do not determine a covariance of {d} features: "
+        "compare the value with its null only"
+    )
+
+
+def _frechet(comparison: Comparison) -> Score:
+    estimate = calibrate_distance(frechet_distance, comparison)
+    return _score("frechet_distance", comparison, _ranked(comparison, estimate))
+
+
+def _frechet_infinity(comparison: Comparison) -> Score:
+    def extrapolated(x: np.ndarray, y: np.ndarray) -> float:
+        return frechet_distance_infinity(x, y, seed=comparison.seed)
+
+    estimate = calibrate_distance(
+        extrapolated, comparison, level=_training_share, smooth=frechet_distance, lowest=-math.inf
+    )
+    return _score("frechet_distance_infinity", comparison, _ranked(comparison, estimate))
+
+
+def _training_share(n: int, m: int, a: int, b: int) -> float:
+    # Extrapolation leaves the bias that comes from the number of training images, about 1 / n.
+    return a / n
+
+
+def _kernel(comparison: Comparison) -> Score:
+    training, synthetic = comparison.training, comparison.synthetic
+    try:
+        found = kernel_distance_with_variance(
+            training.values, synthetic.values, x_groups=training.patients, y_groups=synthetic.patients
+        )
+    except InputError as problem:
+        return _score("kernel_distance", comparison, Estimate(None, reason=str(problem)))
+    estimate = Estimate(
+        found.value,
+        0.0,
+        interval=normal_interval(found.value, found.variance),
+        null_interval=normal_interval(0.0, found.null_variance),
+        null_source="analytic",
+    )
+    return _score("kernel_distance", comparison, estimate)
+
+
+def _precision(comparison: Comparison) -> Score:
+    def statistic(training: Features, other: Features) -> float:
+        return precision(training.values, other.values, NEIGHBORS, **_settings(comparison, training))
+
+    def observed(role: str) -> float:
+        return float((_balls(comparison, role) > 0).mean())
+
+    estimate = calibrate(statistic, comparison, observed=observed, limits=(0.0, 1.0))
+    return _score("precision", comparison, estimate, details={"k": NEIGHBORS})
+
+
+def _density(comparison: Comparison) -> Score:
+    def statistic(training: Features, other: Features) -> float:
+        return density(training.values, other.values, NEIGHBORS, **_settings(comparison, training))
+
+    def observed(role: str) -> float:
+        return float(_balls(comparison, role).mean() / NEIGHBORS)
+
+    estimate = calibrate(statistic, comparison, observed=observed, analytic=lambda n, m: 1.0, limits=(0.0, math.inf))
+    columns = {}
+    if estimate.value is not None:
+        columns = {"training_balls": _balls(comparison, "synthetic")}
+    return _score("density", comparison, estimate, per_synthetic=columns, details={"k": NEIGHBORS})
+
+
+def _realism(comparison: Comparison) -> Score:
+    depths: dict[str, np.ndarray] = {}
+
+    def statistic(training: Features, other: Features) -> float:
+        return float(np.median(realism(training.values, other.values, NEIGHBORS, **_settings(comparison, training))))
+
+    def observed(role: str) -> float:
+        radii = _finite_radii(comparison)
+        typical = radii <= np.median(radii)
+        depths[role] = depth_in_balls(
+            comparison.set(role).values,
+            comparison.training.values[typical],
+            radii[typical],
+            metric=comparison.distance,
+            memory=comparison.memory,
+        )
+        return float(np.median(depths[role]))
+
+    estimate = calibrate(statistic, comparison, observed=observed, limits=(0.0, math.inf))
+    if estimate.value is not None and not math.isfinite(estimate.value):
+        estimate = Estimate(None, reason="at least half of the synthetic images equal a training image")
+    columns = {"realism": depths["synthetic"]} if "synthetic" in depths else {}
+    return _score("realism", comparison, estimate, per_synthetic=columns, details={"k": NEIGHBORS, "summary": "median"})
+
+
+def _settings(comparison: Comparison, training: Features) -> dict[str, object]:
+    return {"metric": comparison.distance, "groups": training.patients, "memory": comparison.memory}
+
+
+def _finite_radii(comparison: Comparison) -> np.ndarray:
+    radii = comparison.radii("training", NEIGHBORS)
+    if not np.isfinite(radii).all():
+        others = "images" if comparison.training.patients is None else "images of other patients"
+        raise InputError(
+            f"each training image needs more than {NEIGHBORS} {others}, got a training set of {len(radii)}"
+        )
+    return radii
+
+
+def _balls(comparison: Comparison, role: str) -> np.ndarray:
+    """For each image of a set, the number of training balls that hold it."""
+    _finite_radii(comparison)
+    return comparison.balls(role, "training", NEIGHBORS).containing
+
+
+def _radiomic(comparison: Comparison) -> Score:
+    def scale(reference: np.ndarray, synthetic: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return reference.mean(axis=0), 1 / reference.std(axis=0)
+
+    return _radiomic_score("radiomic_frechet_distance", comparison, scale, logarithm=True)
+
+
+def _radiomic_v0(comparison: Comparison) -> Score:
+    def scale(reference: np.ndarray, synthetic: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        low = np.minimum(reference.min(axis=0), synthetic.min(axis=0))
+        return low, V0_RANGE / (np.maximum(reference.max(axis=0), synthetic.max(axis=0)) - low)
+
+    return _radiomic_score("radiomic_frechet_distance_v0", comparison, scale, logarithm=False)
+
+
+def _radiomic_score(name: str, comparison: Comparison, scale, *, logarithm: bool) -> Score:
+    try:
+        usable = usable_features(comparison.training.values, comparison.synthetic.values)
+    except InputError as problem:
+        return does_not_apply("fidelity", name, str(problem), features=comparison.space, better="lower")
+    origin, factor = scale(
+        *(one.values[:, usable].astype(np.float64) for one in (comparison.training, comparison.synthetic))
+    )
+
+    def scaled(features: Features | None) -> Features | None:
+        if features is None:
+            return None
+        return replace(features, values=(features.values[:, usable] - origin) * factor)
+
+    # The holdout gets the scale of the two sets in question: the null is in their unit.
+    sets = {role: scaled(getattr(comparison, role)) for role in ("training", "synthetic", "holdout")}
+    in_unit = Comparison(comparison.space, **sets, seed=comparison.seed, memory=comparison.memory)
+    estimate = calibrate_distance(frechet_distance, in_unit, logarithm=logarithm)
+    return _score(name, comparison, _ranked(in_unit, estimate), details={"features_used": int(usable.sum())})
+
+
+_DEALT = "patients of training and holdout set dealt at random into two sets of these sizes"
+_HOLDOUT = "the holdout set scored as if it were synthetic"
+
+
+def _metric(name: str, better: Better, compute, summary: str, null: str, cost: str, source: str, **more) -> Metric:
+    return register(
+        Metric(
+            axis="fidelity",
+            name=name,
+            kind="features",
+            better=better,
+            summary=summary,
+            null=null,
+            cost=cost,
+            source=source,
+            compute=compute,
+            **more,
+        )
+    )
+
+
+_METRICS = {
+    metric.name: metric
+    for metric in (
+        _metric(
+            "frechet_distance",
+            "lower",
+            _frechet,
+            "distance between the means and covariances of the two sets",
+            _DEALT,
+            "O((N + M) d^2 + d^3)",
+            "Heusel et al. 2017",
+        ),
+        _metric(
+            "frechet_distance_infinity",
+            "lower",
+            _frechet_infinity,
+            "Frechet distance extrapolated to infinitely many synthetic images",
+            _DEALT,
+            "O((N + M) d^2 + 15 d^3)",
+            "Chong & Forsyth 2020",
+        ),
+        _metric(
+            "kernel_distance",
+            "lower",
+            _kernel,
+            "squared distance of the mean embeddings under a cubic kernel (KID), unbiased, on all pairs",
+            "analytic: 0",
+            "O((N + M)^2 d)",
+            "Binkowski et al. 2018; Gretton et al. 2012",
+        ),
+        _metric(
+            "precision",
+            "higher",
+            _precision,
+            "share of synthetic images within the real manifold",
+            _HOLDOUT,
+            "O((N + M + H) N d)",
+            "Kynkaanniemi et al. 2019",
+        ),
+        _metric(
+            "density",
+            "higher",
+            _density,
+            "how many neighbourhoods of training images hold a synthetic image",
+            "analytic: 1 for independent images; with patients, " + _HOLDOUT,
+            "O((N + M + H) N d)",
+            "Naeem et al. 2020",
+        ),
+        _metric(
+            "realism",
+            "higher",
+            _realism,
+            "how deep the median synthetic image lies within the real manifold",
+            _HOLDOUT,
+            "O((N + M + H) N d)",
+            "Kynkaanniemi et al. 2019",
+        ),
+        _metric(
+            "radiomic_frechet_distance",
+            "lower",
+            _radiomic,
+            "logarithm of the Frechet distance of z-scored radiomic features (FRD, version 1)",
+            _DEALT,
+            "O((N + M) d^2 + d^3)",
+            "Konz et al. 2026",
+            spaces=("radiomics",),
+        ),
+        _metric(
+            "radiomic_frechet_distance_v0",
+            "lower",
+            _radiomic_v0,
+            "Frechet distance of radiomic features mapped to [0, 7.457] (FRD, version 0)",
+            _DEALT,
+            "O((N + M) d^2 + d^3)",
+            "Osuala et al. 2024",
+            spaces=("radiomics",),
+        ),
+    )
+}
