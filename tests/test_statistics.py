@@ -95,17 +95,25 @@ def test_empirical_p_values_count_ties_as_evidence_for_the_null() -> None:
 @pytest.mark.parametrize("shape", [0.0, 0.25])
 def test_the_fitted_tail_recovers_a_pareto_distribution(shape: float) -> None:
     null = stats.genpareto.rvs(shape, size=20000, random_state=np.random.default_rng(1))
-    tail = fit_tail(null)
+    tail = fit_tail(null, caution=0.0)
     assert tail is not None
     assert tail.shape == pytest.approx(shape, abs=0.06)
     far = stats.genpareto.isf(1e-5, shape)
     assert 1e-6 < tail_p_values([far], null, tail)[0] < 1e-4
 
 
-def test_a_bounded_tail_is_continued_as_an_exponential() -> None:
-    tail = fit_tail(np.random.default_rng(2).uniform(size=400))
-    assert tail is None or tail.shape == 0.0
-    assert tail_p_values([2.0], np.linspace(0, 1, 400), tail)[0] > 0
+def test_a_bounded_tail_is_continued_without_an_end() -> None:
+    null = np.random.default_rng(2).beta(1, 8, size=2000)
+    tail = fit_tail(null, caution=0.0)
+    assert tail is not None
+    assert tail.shape == 0.0
+    assert 1e-16 < tail_p_values([1.1], null, tail)[0] < 0.001
+
+
+def test_a_smaller_sample_makes_a_more_careful_tail() -> None:
+    null = np.random.default_rng(6).exponential(size=8000)
+    p = [tail_p_values([15.0], part, fit_tail(part))[0] for part in (null[:400], null)]
+    assert p[0] > 3 * p[1] > 3 * np.exp(-15.0)
 
 
 def test_a_tail_with_a_gap_is_refused() -> None:

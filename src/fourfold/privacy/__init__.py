@@ -1,0 +1,52 @@
+"""Privacy: whether the synthetic images show the patients that the generator was trained on.
+
+`copies` lists synthetic images that are nearer to one training patient than chance allows, with a controlled share of
+false entries, and carries the verdict (`conclude`). The other scores describe how the whole set lies to the training
+set, each against the holdout scored as if it were synthetic.
+"""
+
+from fourfold.privacy.audit import conclude, copies
+from fourfold.privacy.authenticity import authentic, authenticity
+from fourfold.privacy.copies import CopyList, find_copies
+from fourfold.privacy.correlation import highest_correlation
+from fourfold.privacy.counts import (
+    copy_count,
+    expected_copy_count,
+    expected_exposure,
+    exposure,
+    rarefied_exposure,
+)
+from fourfold.privacy.legacy import LegacyTriple, legacy_triple
+from fourfold.privacy.neighbour_ratio import nearest_neighbour_ratio
+from fourfold.privacy.power import Detection
+from fourfold.privacy.ratio import RatioNull, TwoNearest, log_ratio, two_nearest
+from fourfold.privacy.representations import REPRESENTATIONS, Representation, View, Warp
+from fourfold.privacy.working import working_images
+
+__all__ = [
+    "REPRESENTATIONS",
+    "CopyList",
+    "Detection",
+    "LegacyTriple",
+    "RatioNull",
+    "Representation",
+    "TwoNearest",
+    "View",
+    "Warp",
+    "authentic",
+    "authenticity",
+    "conclude",
+    "copies",
+    "copy_count",
+    "expected_copy_count",
+    "expected_exposure",
+    "exposure",
+    "find_copies",
+    "highest_correlation",
+    "legacy_triple",
+    "log_ratio",
+    "nearest_neighbour_ratio",
+    "rarefied_exposure",
+    "two_nearest",
+    "working_images",
+]

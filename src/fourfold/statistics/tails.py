@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize
 
-__all__ = ["ParetoTail", "empirical_p_values", "fit_tail", "tail_p_values"]
+__all__ = ["SMALLEST_P", "ParetoTail", "empirical_p_values", "fit_tail", "tail_p_values"]
 
 SMALLEST_P = 1e-16
 """No p-value below: beyond this an extrapolated tail says nothing."""
 
 _LEAST_EXCEEDANCES = 30
+_MOST_EXCEEDANCES = 500
 _KS_GATE = 1.3
 """Largest accepted sqrt(n) times the Kolmogorov distance between exceedances and fitted tail: about the 1 %
 point for an exponential with estimated mean (Stephens 1974, 1.308), below it for two estimated parameters."""
@@ -59,7 +60,8 @@ class ParetoTail:
     threshold, share : float
         Share of the null above the threshold.
     shape, scale : float
-        ``shape >= 0``: a tail without an end, so that the extrapolation errs to the careful side.
+        ``shape >= 0``: a tail without an end, raised by its standard error, so that the extrapolation errs to the
+        careful side.
     exceedances : int
         Size of the sample it was fitted to.
     distance : float
@@ -79,14 +81,18 @@ class ParetoTail:
         return self.share * _pareto_survival(excess, self.shape, self.scale)
 
 
-def fit_tail(null: ArrayLike, share: float = 0.1) -> ParetoTail | None:
+def fit_tail(null: ArrayLike, share: float = 0.1, caution: float = 1.0) -> ParetoTail | None:
     """Fit a generalised Pareto distribution to the top of a sample, by maximum likelihood with shape >= 0.
 
     Parameters
     ----------
     null : array, shape (m,)
     share : float
-        Share of the sample that counts as its tail; halved, twice at most, while the fit is refused.
+        Share of the sample that counts as its tail, at most 500 values; halved, twice at most, while the fit is
+        refused.
+    caution : float
+        Standard errors, ``(1 + shape) / sqrt(exceedances)`` each, by which the shape is raised after the fit: far
+        beyond the sample the uncertainty of the shape is what a p-value hangs on.
 
     Returns
     -------
@@ -99,8 +105,8 @@ def fit_tail(null: ArrayLike, share: float = 0.1) -> ParetoTail | None:
     T. A. Knijnenburg et al., Bioinformatics 25 (2009) i161 (p-values from fitted tails).
     """
     null = np.sort(np.asarray(null, dtype=np.float64))
-    for part in (share, share / 2, share / 4):
-        size = int(part * len(null))
+    largest = min(int(share * len(null)), _MOST_EXCEEDANCES)
+    for size in (largest, largest // 2, largest // 4):
         if size < _LEAST_EXCEEDANCES:
             return None
         threshold = float(null[-size - 1])
@@ -113,6 +119,7 @@ def fit_tail(null: ArrayLike, share: float = 0.1) -> ParetoTail | None:
         gap = max(np.max(fitted - steps / size), np.max((steps + 1) / size - fitted))
         distance = float(np.sqrt(size) * gap)
         if distance <= _KS_GATE:
+            shape += caution * (1.0 + shape) / np.sqrt(size)
             return ParetoTail(threshold, size / len(null), shape, scale, size, distance)
     return None
 
