@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Idle threads that spin starve every other process on the machine.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo test lint docs benchmarks clean
+.PHONY: demo test lint clean
 
 demo: $(VENV)/ready
 	$(BIN)/fourfold demo -o demo

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -29,3 +30,15 @@ def test_metrics_on_arrays_tells_the_two_generators_apart():
     assert scores["out of focus"][0] > 10 * distance
     assert scores["out of focus"][1] < precision - 0.5
     assert scores["three prototypes"][2] < coverage - 0.5
+
+
+def test_evaluate_phantoms_lists_the_planted_copies_with_their_sources(tmp_path):
+    output = run(
+        "evaluate_phantoms.py", "--patients", "120", "--only", "privacy", "--output", str(tmp_path / "report")
+    )
+    counts = re.search(r"(\d+) copies planted, (\d+) listed, (\d+) of them with the right source", output)
+    planted, listed, right = map(int, counts.groups())
+    assert planted == 6
+    assert right >= 5
+    assert listed - right <= 1
+    assert (tmp_path / "report" / "index.html").is_file()

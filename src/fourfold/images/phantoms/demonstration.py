@@ -15,6 +15,7 @@ import numpy as np
 from fourfold.errors import InputError
 from fourfold.images.phantoms.defects import blur, drop_subgroup, flip_labels, plant_copies
 from fourfold.images.phantoms.population import Kind, phantoms
+from fourfold.images.sources import open_set
 from fourfold.images.write import write_images
 
 __all__ = ["Demonstration", "write_demonstration"]
@@ -74,18 +75,17 @@ def write_demonstration(
     images = one_sided.images.copy()
     soft = np.random.default_rng([seed, 7]).random(len(images)) < 0.5
     images[soft] = blur(images[soft], 0.8)[0]
-    labels, mislabelled = flip_labels(one_sided.labels, 0.2, seed=seed)
+    labels, mislabelled = flip_labels(one_sided.labels, 0.35, seed=seed)
     images, planted = plant_copies(images, training.images, 0.03, DISGUISES, seed=seed)
     labels[planted.rows] = training.labels[planted.sources[planted.rows]]
-    training.write(folder / "training")
+    real = training.write(folder / "training")
     holdout.write(folder / "holdout")
-    paths = write_images(images, folder / "synthetic", labels=labels)
-    sources = training.to_image_set("training")
-    real = _paths(training.patients, training.labels)
+    write_images(images, folder / "synthetic", labels=labels)
+    paths = open_set(folder / "synthetic", name="synthetic").paths
     return Demonstration(
-        copies={paths[row]: real[planted.sources[row]] for row in planted.rows},
+        copies={paths[row]: str(real[planted.sources[row]]) for row in planted.rows},
         sentences=(
-            f"privacy: {len(planted)} of {len(images)} images copy one of the {len(sources)} training images "
+            f"privacy: {len(planted)} of {len(images)} images copy one of the {len(training)} training images "
             f"({', '.join(DISGUISES)})",
             f"fidelity: {int(soft.sum())} images are out of focus",
             f"variety: the subgroup {missing!r} is missing",
@@ -93,12 +93,3 @@ def write_demonstration(
         ),
     )
 
-
-def _paths(patients: np.ndarray, labels: np.ndarray) -> list[str]:
-    """Where `Phantoms.write` puts each image."""
-    taken: dict[str, int] = {}
-    found = []
-    for patient, label in zip(patients.tolist(), labels.tolist(), strict=True):
-        taken[patient] = taken.get(patient, -1) + 1
-        found.append(f"{label}/{patient}_{taken[patient]:02d}.png")
-    return found
