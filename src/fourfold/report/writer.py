@@ -25,7 +25,7 @@ from fourfold.report.page import Edition, Page, build
 if TYPE_CHECKING:
     from fourfold.evaluation import Evaluation
 
-__all__ = ["render", "write_report"]
+__all__ = ["check_writable", "render", "write_report"]
 
 
 def write_report(evaluation: Evaluation, folder: Path) -> Path:
@@ -71,6 +71,25 @@ def write_report(evaluation: Evaluation, folder: Path) -> Path:
             with contextlib.suppress(OSError):
                 folder.rmdir()
     return folder / "index.html"
+
+
+def check_writable(folder: str | os.PathLike[str]) -> None:
+    """Find out before the work, not after it, whether a report can be written; leaves nothing behind.
+
+    Raises
+    ------
+    InputError
+        Where the folder cannot be created or written to.
+    """
+    folder = Path(folder)
+    nearest = folder
+    while not nearest.exists() and nearest != nearest.parent:
+        nearest = nearest.parent
+    try:
+        with tempfile.TemporaryDirectory(prefix=".report-", dir=nearest):
+            pass
+    except OSError as error:
+        raise InputError(f"the report cannot be written to {folder}: {_problem(error)}") from error
 
 
 def render(evaluation: Evaluation, edition: Edition) -> str:
