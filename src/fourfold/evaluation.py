@@ -7,6 +7,7 @@ import platform
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,8 +27,6 @@ __all__ = ["DEFAULT_FEATURES", "Evaluation", "SetSummary", "Verdict", "evaluate"
 
 # Two spaces without weights: conclusions that hold in one space only are not conclusions.
 DEFAULT_FEATURES = ("radiomics", "pixels")
-# Raised when the same inputs would give other scores, so that stored ones are not reused.
-_SCORES_VERSION = 1
 _AXIS_MODULES = (fidelity, variety, privacy, utility)
 
 
@@ -311,7 +310,7 @@ def _key(metric: Metric, extractor: FeatureExtractor | None, opened: Opened, mem
     preparation = opened.sets.training.preparation
     return json.dumps(
         {
-            "scores": [__version__, _SCORES_VERSION],
+            "code": _code_digest(),
             "metric": metric.key,
             "extractor": None if extractor is None else extractor.fingerprint,
             "sets": dict(opened.digests),
@@ -321,6 +320,17 @@ def _key(metric: Metric, extractor: FeatureExtractor | None, opened: Opened, mem
         },
         sort_keys=True,
     )
+
+
+@cache
+def _code_digest() -> str:
+    """SHA-256 of Fourfold's own source: a score is only reused by the code that computed it."""
+    state = hashlib.sha256()
+    package = Path(__file__).parent
+    for file in sorted(package.rglob("*.py")):
+        state.update(f"{file.relative_to(package).as_posix()}\n".encode())
+        state.update(file.read_bytes())
+    return state.hexdigest()
 
 
 def _answer(
