@@ -86,6 +86,7 @@ def histograms(
     names: Mapping[str, str] | None = None,
     marked: np.ndarray | None = None,
     marked_name: str = "",
+    lines_at: Mapping[str, float] | None = None,
 ) -> Markup:
     """Distributions on common bins, each as the share of its own set.
 
@@ -99,6 +100,8 @@ def histograms(
         What the legend calls each distribution.
     marked : array, shape (k,), or None
         Values that get a triangle of their own above the axis.
+    lines_at : mapping of str to float, or None
+        Values of the null that get a vertical line each, by name.
     """
 
     def draw(figure: Figure) -> None:
@@ -115,6 +118,8 @@ def histograms(
             panel.stairs(
                 shares, edges, color=color, linestyle=DASHES[role], linewidth=1.5, label=(names or {}).get(role, role)
             )
+        for style, (name, place) in zip(("-", "--", ":"), (lines_at or {}).items(), strict=False):
+            panel.axvline(place, color=INK, linewidth=1.2, linestyle=style, label=name)
         if marked is not None and len(marked):
             panel.plot(
                 marked,

@@ -134,78 +134,59 @@ def _distances(evaluation: Evaluation) -> tuple[Plot, ...]:
 
 
 def _correlations(evaluation: Evaluation) -> tuple[Plot, ...]:
-    """Highest pixel correlation with any training image, beside its null where the score brings one."""
-    for score in evaluation.axis("privacy"):
-        if "correlation" not in score.name:
-            continue
-        column = next((np.asarray(c) for n, c in score.per_synthetic.items() if "correlation" in n), None)
-        if column is None or column.dtype.kind != "f":
-            continue
-        samples = {}
-        null = next((d for n, d in score.details.items() if "null" in n and np.ndim(d) == 1 and len(d) > 1), None)
-        if null is not None:
-            samples["holdout"] = np.asarray(null, dtype=np.float64)
-        samples["synthetic"] = column[np.isfinite(column)]
-        if not len(samples["synthetic"]):
-            continue
-        said = (
-            "No null distribution is known, so the shape alone says nothing about copying."
-            if null is None
-            else "The null is the same for fresh real images."
-        )
-        return (
-            Plot(
-                title="Highest correlation with any training image",
-                svg=plots.histograms(
-                    samples,
-                    "Pearson correlation of pixels",
-                    "Highest correlation of each synthetic image with any training image, beside the null",
-                    names={"synthetic": "synthetic to training", "holdout": "null: fresh real images"},
-                ),
-                caption=f"Blind to flips, shifts, crops and inversion. {said}",
+    """Highest pixel correlation with any training image, beside quantiles of the holdout's."""
+    score = next((score for score in evaluation.axis("privacy") if score.name == "highest_correlation"), None)
+    if score is None or "highest_correlation" not in score.per_synthetic:
+        return ()
+    values = np.asarray(score.per_synthetic["highest_correlation"], dtype=np.float64)
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return ()
+    quantiles = {
+        "null: median of the holdout": score.details.get("holdout_quantile_0.5"),
+        "null: 99 % of the holdout lies below": score.details.get("holdout_quantile_0.99"),
+    }
+    known = {name: float(place) for name, place in quantiles.items() if place is not None}
+    said = "Lines are the null: where fresh real images lie."
+    if not known:
+        said = "Without a holdout there is no null: anatomy alone makes correlations high."
+    return (
+        Plot(
+            title="Highest correlation with any training image",
+            svg=plots.histograms(
+                {"synthetic": values},
+                "Pearson correlation of pixels",
+                "Highest correlation of each synthetic image with any training image, beside the null",
+                names={"synthetic": "synthetic to training"},
+                lines_at=known,
             ),
-        )
-    return ()
+            caption=f"{said} Pixel correlation is blind to flips, shifts, crops and inversion.",
+        ),
+    )
 
 
 def _power(evaluation: Evaluation) -> tuple[Plot, ...]:
     """Share of planted copies that the search found on these very data."""
-    for score in evaluation.axis("privacy"):
-        power = score.details.get("power")
-        if not isinstance(power, Mapping) or not power:
-            continue
-        recalls = {str(name).replace("_", " "): _recall(entry) for name, entry in power.items()}
-        wide = len(recalls) > 10
-        return (
-            Plot(
-                title="What this search can see",
-                svg=plots.shares(
-                    list(recalls),
-                    np.array([recall for recall, _ in recalls.values()]),
-                    np.array([pair for _, pair in recalls.values()]),
-                    None,
-                    "share of planted copies found",
-                    "Share of planted copies found, by how they were altered",
-                    wide=wide,
-                ),
-                caption="Training images, altered as named, were planted into these data and searched for like any "
-                "synthetic image; lines are 95 % intervals. Where the share is low, finding no copies says little.",
-                wide=wide,
+    score = next((score for score in evaluation.axis("privacy") if score.name == "copies"), None)
+    power: Mapping[str, Any] = {} if score is None else score.details.get("power", {})
+    planted = {str(name).replace("_", " "): entry for name, entry in power.items() if entry["planted"]}
+    if not planted:
+        return ()
+    return (
+        Plot(
+            title="What the search for copies can see",
+            svg=plots.shares(
+                list(planted),
+                np.array([entry["found"] / entry["planted"] for entry in planted.values()]),
+                np.array([wilson(int(entry["found"]), int(entry["planted"])) for entry in planted.values()]),
+                None,
+                "share of planted copies found",
+                "Share of planted copies found, by how they were altered",
             ),
-        )
-    return ()
-
-
-def _recall(entry: Any) -> tuple[float, tuple[float, float]]:
-    """A share found with its interval: a bare number, or a mapping with the recall or the counts behind it."""
-    if not isinstance(entry, Mapping):
-        return float(entry), (np.nan, np.nan)
-    found, planted = entry.get("found"), entry.get("planted")
-    pair = entry.get("interval")
-    if pair is None:
-        pair = wilson(int(found), int(planted)) if planted else (np.nan, np.nan)
-    recall = entry.get("recall", found / planted if planted else np.nan)
-    return float(recall), (float(pair[0]), float(pair[1]))
+            caption="Training images, altered as named, were planted into these data and searched for like any "
+            "synthetic image; lines are 95 % intervals. Where the share is low, finding no copies says little.",
+        ),
+    )
 
 
 def _copies(evaluation: Evaluation) -> np.ndarray | None:
