@@ -46,12 +46,17 @@ def _one_area(present: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> n
     known = np.flatnonzero(~np.isnan(present))
     order = known[np.argsort(scores[known], kind="stable")]
     ties = np.flatnonzero(np.diff(scores[order], prepend=-np.inf) > 0)
-    positive = np.add.reduceat(weights[:, order] * present[order], ties, axis=1)
-    negative = np.add.reduceat(weights[:, order] * (1.0 - present[order]), ties, axis=1)
-    below = np.cumsum(negative, axis=1) - 0.5 * negative
-    pairs = positive.sum(axis=1) * negative.sum(axis=1)
+    ordered = weights[:, order]
+    positive = ordered * present[order]
+    negative = ordered - positive
+    if len(ties) < len(order):
+        positive = np.add.reduceat(positive, ties, axis=1)
+        negative = np.add.reduceat(negative, ties, axis=1)
+    below = np.cumsum(negative, axis=1)
+    pairs = positive.sum(axis=1) * below[:, -1]
+    below -= 0.5 * negative
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(pairs > 0, (positive * below).sum(axis=1) / pairs, np.nan)
+        return np.where(pairs > 0, np.einsum("bg,bg->b", positive, below) / pairs, np.nan)
 
 
 def balanced_accuracy(targets: np.ndarray, scores: np.ndarray, exclusive: bool) -> float:
