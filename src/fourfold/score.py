@@ -50,7 +50,8 @@ class Score:
         95 % interval around what `value` estimates, in the unit of `null`: it holds the sampling of
         synthetic images, of real patients and of the null itself, so that `null` outside of it is evidence.
     null_interval : (float, float) or None
-        The band in which 95 % of fresh real samples of this size would score.
+        The band in which 95 % of fresh real samples of this size would score; in an `Evaluation` the band that holds,
+        together with those of the other scores, all scores of 95 % of them.
     better : {"higher", "lower", "null"}
         The good direction; ``"null"`` where any departure from the null is bad.
     features : str or None
