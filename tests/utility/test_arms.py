@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from fourfold.utility.arms import ARMS, Fold, Plan, draw, run
-from fourfold.utility.tasks import Labelled
+from fourfold.utility.arms import ARMS, Fold, Plan, draw, limited, run
+from fourfold.utility.tasks import Labelled, Task
 
 
 class Recorder:
@@ -123,3 +123,14 @@ def test_an_error_in_a_worker_arrives():
 
     with pytest.raises(RuntimeError, match="broken"):
         run(Broken(workers=2), fold(50, 50), PLAN)
+
+
+def test_a_set_over_its_limit_is_drawn_from_by_patient_and_it_is_said():
+    whole = labelled(100, per_patient=5)
+    task, clauses = limited(
+        Task.of(whole, labelled(30), labelled(60)), {"training": 50, "synthetic": 50, "holdout": 50}, seed=0
+    )
+    assert clauses == ["50 of 100 training images drawn by patient", "50 of 60 holdout images drawn by patient"]
+    assert len(np.unique(whole.groups[task.rows["training"]])) == 10
+    np.testing.assert_array_equal(task.training.targets, whole.targets[task.rows["training"]])
+    assert len(task.synthetic) == 30

@@ -17,16 +17,16 @@ set (half-samples, McCarthy 1969), and without a resampled image ever being seen
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
-from fourfold.utility.tasks import Labelled
+from fourfold.utility.tasks import Labelled, Task
 
-__all__ = ["ARMS", "Fold", "Learner", "Plan", "Run", "draw", "run"]
+__all__ = ["ARMS", "Fold", "Learner", "Plan", "Run", "draw", "limited", "run"]
 
 ARMS = ("real", "synthetic", "real repeated", "real+synthetic")
 
@@ -135,6 +135,20 @@ def draw(task: Labelled, size: int, generator: np.random.Generator) -> tuple[np.
     return order[:size], order[size:]
 
 
+def limited(task: Task, limits: Mapping[str, int], seed: int) -> tuple[Task, list[str]]:
+    """At most so many images of each set, drawn by patient, and a clause for each set that was cut."""
+    kept, clauses = {}, []
+    rows = dict(task.rows)
+    for number, role in enumerate(("training", "synthetic", "holdout")):
+        own = getattr(task, role)
+        if own is not None and len(own) > limits[role]:
+            chosen = np.sort(draw(own, limits[role], np.random.default_rng([seed, 5, number]))[0])
+            clauses.append(f"{limits[role]} of {len(own)} {role} images drawn by patient")
+            rows[role], own = rows[role][chosen], own.take(chosen).regrouped()
+        kept[role] = own
+    return replace(task, **kept, rows=rows), clauses
+
+
 @dataclass(frozen=True)
 class _Job:
     arm: str
@@ -231,7 +245,7 @@ def _halves(task: Labelled, size: int, random: np.random.Generator) -> tuple[np.
     return rows[order[:cut]], rows[order[cut:]]
 
 
-def _train(learner: Learner, fold: Fold, jobs: Sequence[_Job]):
+def _train(learner: Learner, fold: Fold, jobs: Sequence[_Job]) -> Iterator[tuple[_Job, np.ndarray]]:
     def train(job: _Job) -> np.ndarray:
         images = np.concatenate([fold.training[job.real], fold.synthetic[job.synthetic]])
         real, synthetic = fold.training_task.take(job.real), fold.synthetic_task.take(job.synthetic)

@@ -10,7 +10,7 @@ import numpy as np
 from fourfold.comparison import Sets
 from fourfold.images.sets import ImageSet
 from fourfold.score import Metric, Score, register
-from fourfold.utility.arms import Plan, draw
+from fourfold.utility.arms import Plan, limited
 from fourfold.utility.network import SIDES, SmallNetwork, shrink
 from fourfold.utility.scores import (
     ADDITION_SOURCE,
@@ -76,20 +76,18 @@ def network_experiment(sets: Sets, learner: SmallNetwork, repeats: int, splits: 
     held = max(sets.memory // ((3 + 2 * learner.workers) * bytes_each), 1)
     # A network never sees more images than it takes steps.
     seen = learner.steps * learner.batch_size
-    tasks, values, limits = {}, {}, []
-    for number, (role, images) in enumerate(roles.items()):
-        if images is None:
-            continue
-        rows, own = task.rows[role], getattr(task, role)
-        limit = min(held, MOST_TESTED if role == "holdout" else seen)
-        if len(rows) > limit:
-            chosen = np.sort(draw(own, limit, np.random.default_rng([sets.seed, 5, number]))[0])
-            limits.append(f"{limit} of {len(rows)} {role} images drawn by patient")
-            rows, own = rows[chosen], own.take(chosen).regrouped()
-        tasks[role] = own
-        values[role] = _small(
-            images, rows, lambda done, total, role=role: sets.progress(f"reading {role}", done, total)
+    task, cuts = limited(
+        task,
+        {"training": min(held, seen), "synthetic": min(held, seen), "holdout": min(held, MOST_TESTED)},
+        sets.seed,
+    )
+    values = {
+        role: _small(
+            images, task.rows[role], lambda done, total, role=role: sets.progress(f"reading {role}", done, total)
         )
+        for role, images in roles.items()
+        if images is not None
+    }
     centre, spread = values["training"].mean(), values["training"].std()
     for images in values.values():
         # The real training set gives one scale for all: in place, they are large.
@@ -97,9 +95,7 @@ def network_experiment(sets: Sets, learner: SmallNetwork, repeats: int, splits: 
         images /= max(spread, 1e-6)
     found = experiment(
         learner,
-        Task(
-            task.names, task.exclusive, tasks["training"], tasks["synthetic"], tasks.get("holdout"), {}, task.left_out
-        ),
+        task,
         values["training"],
         values["synthetic"],
         values.get("holdout"),
@@ -114,7 +110,7 @@ def network_experiment(sets: Sets, learner: SmallNetwork, repeats: int, splits: 
         "original_shape": list(shape),
         "resampling": "area" if values["training"].shape[1:] != tuple(shape) else "none",
     }
-    reason = "; ".join(filter(None, [found.reason, *limits])) or None
+    reason = "; ".join(filter(None, [found.reason, *cuts])) or None
     return Experiment(found.found, reason, {**found.facts, **facts})
 
 
