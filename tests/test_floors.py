@@ -16,6 +16,7 @@ FLOORS = (
     ("resampling",),
     ("fidelity", "variety", "privacy", "utility", "torchmetrics"),
     ("verdicts", "opening"),
+    ("answers", "tables"),
     ("evaluation", "report"),
     ("cli",),
 )

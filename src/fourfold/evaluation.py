@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import platform
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cache
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from scipy.stats import norm
 
 from fourfold import __version__, fidelity, privacy, utility, variety
+from fourfold.answers import answer, answer_key
 from fourfold.comparison import Comparison, Features, Progress, Role, Sets, no_progress
 from fourfold.errors import InputError
 from fourfold.features import FeatureExtractor, FeatureStore, ResultStore, extract
 from fourfold.features import get as get_extractor
 from fourfold.opening import Opened, SetSummary, open_sets
-from fourfold.score import AXES, Axis, Metric, Score, from_record, metrics, to_record
-from fourfold.verdicts import Verdict, decide
+from fourfold.score import AXES, Axis, Metric, Score, metrics
+from fourfold.tables import image_table, training_table
+from fourfold.verdicts import Verdict, decide, with_common_bands
 
 __all__ = ["DEFAULT_FEATURES", "Evaluation", "SetSummary", "Verdict", "evaluate"]
 
@@ -185,17 +183,17 @@ def evaluate(
     for metric in asked:
         for space, subject in _subjects(metric, opened.sets, comparisons):
             extractor = next((one for one in extractors if one.name == space), None)
-            key = _key(metric, extractor, opened, memory)
-            scores.extend(_answer(metric, subject, key, results, progress))
-    scores = _with_common_bands(scores)
+            key = answer_key(metric, extractor, opened)
+            scores.extend(answer(metric, subject, key, results, progress))
+    scores = with_common_bands(scores)
     verdicts = _verdicts(scores, opened)
     notes = [*opened.notes, *(feature_store.notes if feature_store else ()), *(results.notes if results else ())]
     return Evaluation(
         scores=tuple(scores),
         verdicts=verdicts,
         summaries=opened.summaries,
-        images=_image_table(scores, opened),
-        training_images=_training_table(scores, opened),
+        images=image_table(scores, opened),
+        training_images=training_table(scores, opened),
         extractors={extractor.name: extractor.describe() for extractor in extractors},
         preparation=opened.sets.training.preparation.describe() if opened.sets.training.preparation else {},
         settings={
@@ -309,97 +307,6 @@ def _subjects(metric: Metric, sets: Sets, comparisons: Mapping[str, Comparison])
     ]
 
 
-def _key(metric: Metric, extractor: FeatureExtractor | None, opened: Opened, memory: int) -> str:
-    preparation = opened.sets.training.preparation
-    return json.dumps(
-        {
-            "code": _code_digest(),
-            "metric": metric.key,
-            "extractor": None if extractor is None else extractor.fingerprint,
-            "sets": dict(opened.digests),
-            "preparation": None if preparation is None else preparation.describe(),
-            "seed": opened.sets.seed,
-            "memory": memory,
-        },
-        sort_keys=True,
-    )
-
-
-@cache
-def _code_digest() -> str:
-    """SHA-256 of Fourfold's own source: a score is only reused by the code that computed it."""
-    state = hashlib.sha256()
-    package = Path(__file__).parent
-    for file in sorted(package.rglob("*.py")):
-        state.update(f"{file.relative_to(package).as_posix()}\n".encode())
-        state.update(file.read_bytes())
-    return state.hexdigest()
-
-
-def _answer(
-    metric: Metric, subject: Any, key: str, results: ResultStore | None, progress: Progress
-) -> tuple[Score, ...]:
-    """The scores of one metric, from the store where it was asked before."""
-    task = f"{metric.axis}: {metric.name.replace('_', ' ')}"
-    stored = None if results is None else results.get(key)
-    if stored is not None:
-        records, arrays = stored
-        return tuple(
-            from_record(
-                record,
-                {
-                    name.removeprefix(f"{place}/"): column
-                    for name, column in arrays.items()
-                    if name.startswith(f"{place}/")
-                },
-            )
-            for place, record in enumerate(records)
-        )
-    progress(task, 0, 1)
-    found = metric.compute(subject)
-    scores = (found,) if isinstance(found, Score) else tuple(found)
-    progress(task, 1, 1)
-    if results is not None:
-        written = [to_record(score) for score in scores]
-        arrays = {f"{place}/{name}": column for place, (_, own) in enumerate(written) for name, column in own.items()}
-        results.put(key, [_plain(record) for record, _ in written], arrays)
-    return scores
-
-
-def _plain(value: Any) -> Any:
-    """Numpy scalars, arrays and tuples as JSON can hold them."""
-    if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _with_common_bands(scores: Sequence[Score]) -> list[Score]:
-    """Null bands widened so that together they hold all scores of 95 % of fresh real sets (Bonferroni).
-
-    With forty scores, two of a flawless set lie outside of bands that hold 95 % each.
-    """
-    banded = [score for score in scores if score.null_interval is not None and score.null is not None]
-    if len(banded) < 2:
-        return list(scores)
-    widening = norm.isf(0.025 / len(banded)) / norm.isf(0.025)
-    widened = []
-    for score in scores:
-        if score.null_interval is None or score.null is None:
-            widened.append(score)
-            continue
-        # A band that ends at 0 or 1 ends at the limit of a share, where there is nothing to widen.
-        low, high = (
-            edge if edge in (0.0, 1.0) else score.null + widening * (edge - score.null) for edge in score.null_interval
-        )
-        low = max(low, 0.0) if score.null_interval[0] >= 0 else low
-        widened.append(replace(score, null_interval=(low, high)).with_details(null_interval_of=len(banded)))
-    return widened
-
-
 def _verdicts(scores: Sequence[Score], opened: Opened) -> dict[Axis, Verdict]:
     images = min(len(opened.sets.synthetic), len(opened.sets.training))
     found: dict[Axis, Verdict] = {}
@@ -412,39 +319,3 @@ def _verdicts(scores: Sequence[Score], opened: Opened) -> dict[Axis, Verdict]:
         else:
             found[axis] = decide(axis, own, images)
     return found
-
-
-def _image_table(scores: Sequence[Score], opened: Opened) -> dict[str, np.ndarray]:
-    """One row a synthetic image; columns of the leading feature space keep their plain name."""
-    sets = opened.sets
-    size = len(sets.synthetic)
-    table: dict[str, np.ndarray] = {"path": np.array(sets.synthetic.paths, dtype=object)}
-    for score in scores:
-        for name, column in score.per_synthetic.items():
-            free = name if name not in table else f"{name}@{score.features or score.name}"
-            if free not in table:
-                table[free] = np.asarray(column)
-    rows = table.pop("nearest_training", np.full(size, -1))
-    known = rows >= 0
-    paths = np.array([*sets.training.paths, None], dtype=object)
-    table["nearest_training"] = paths[np.where(known, rows, -1)]
-    patients = sets.training.patients
-    own = [None] * len(sets.training) if patients is None else patients.tolist()
-    table["nearest_training_patient"] = np.array([*own, None], dtype=object)[np.where(known, rows, -1)]
-    table["nearest_training_row"] = rows
-    table.setdefault("copy", np.zeros(size, dtype=bool))
-    table.setdefault("copy_p", np.full(size, np.nan))
-    table.setdefault("copy_kind", np.full(size, None, dtype=object))
-    table.setdefault("realism", np.full(size, np.nan))
-    first = ("path", "copy", "copy_p", "copy_kind", "nearest_training", "nearest_training_patient", "realism")
-    return {name: table[name] for name in (*first, *(name for name in table if name not in first))}
-
-
-def _training_table(scores: Sequence[Score], opened: Opened) -> dict[str, np.ndarray]:
-    table: dict[str, np.ndarray] = {"path": np.array(opened.sets.training.paths, dtype=object)}
-    for score in scores:
-        for name, column in score.per_training.items():
-            free = name if name not in table else f"{name}@{score.features or score.name}"
-            if free not in table:
-                table[free] = np.asarray(column)
-    return table
