@@ -198,11 +198,11 @@ def _leading(evaluation: Evaluation, axis: Axis, verdict: Verdict | None) -> Sco
 
 
 def _row(score: Score, said: Callable[[str], str]) -> Row:
-    summaries = {metric.key: metric.summary for metric in metrics()}
+    summary = next((metric.summary for metric in metrics() if metric.key == score.key), "")
     written = wording.figures(score)
     return Row(
         name=wording.name(score.name),
-        summary=summaries.get(score.key, ""),
+        summary=summary[:1].upper() + summary[1:].removesuffix("."),
         features=score.features or "images",
         value=written(score.value),
         null=written(score.null),
