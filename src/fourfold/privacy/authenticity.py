@@ -10,7 +10,7 @@ import numpy as np
 
 from fourfold.comparison import Comparison
 from fourfold.privacy.contrast import interval_of_mean, one_sided
-from fourfold.privacy.reach import training_reach
+from fourfold.privacy.reach import synthetic_draws, training_reach
 from fourfold.score import Metric, Score, does_not_apply, register
 
 __all__ = ["authentic", "authenticity"]
@@ -70,7 +70,7 @@ def authenticity(comparison: Comparison) -> Score:
         )
     own = comparison.neighbors("holdout", "training", 1)
     fresh = authentic(own.distances[:, 0], own.indices[:, 0], reach.radii)
-    interval, null_interval = interval_of_mean(flags, fresh, comparison.holdout.patients, comparison.synthetic.patients)
+    interval, null_interval = interval_of_mean(flags, fresh, comparison.holdout.patients, synthetic_draws(comparison))
     null = float(fresh.mean())
     return Score(
         "privacy",

@@ -38,7 +38,7 @@ def interval_of_mean(
     synthetic: np.ndarray,
     holdout: np.ndarray | None,
     holdout_patients: np.ndarray | None = None,
-    synthetic_patients: np.ndarray | None = None,
+    draws: np.ndarray | None = None,
     within: tuple[float, float] = (0.0, 1.0),
 ) -> tuple[tuple[float, float], tuple[float, float] | None]:
     """Interval of a mean over synthetic images, comparable with the same mean over the holdout.
@@ -47,8 +47,10 @@ def interval_of_mean(
     ----------
     synthetic, holdout : arrays, shapes (M,) and (H,)
         One number an image; `holdout` may be None.
-    holdout_patients, synthetic_patients : arrays or None
+    holdout_patients : array, shape (H,), or None
         Images of one patient are not independent.
+    draws : array, shape (M,), or None
+        Nor are equal synthetic images.
     within : (float, float)
         The range of the mean.
 
@@ -60,17 +62,17 @@ def interval_of_mean(
         Band for the mean of M fresh real images, with the same number of images a patient as the holdout.
     """
     value = float(np.mean(synthetic))
-    variance = _finite(variance_of_mean(synthetic, synthetic_patients))
+    variance = _finite(variance_of_mean(synthetic, draws))
     null_band = None
     if holdout is not None and len(holdout):
         own = _finite(variance_of_mean(holdout, holdout_patients))
         null = float(np.mean(holdout))
-        # A synthetic set of equal values still came from somewhere: it is not more certain than a fresh one would be.
-        fresh = own * len(holdout) / len(synthetic)
-        variance = max(variance, fresh) if len(np.unique(synthetic)) == 1 else variance
-        half = Z_95 * np.sqrt(own + fresh)
+        half = Z_95 * np.sqrt(own * (1 + len(holdout) / len(synthetic)))
         null_band = clipped((null - half, null + half), within)
-        variance += own
+        alone = variance_of_mean(holdout)
+        # The null asks how fresh patients would score, and these come with several images each.
+        likeness = own / alone if alone > 0 else 1.0
+        variance = variance * max(1.0, likeness) + own
     half = Z_95 * np.sqrt(variance)
     return clipped((value - half, value + half), within), null_band
 

@@ -134,7 +134,7 @@ def find_copies(
         holdout_groups = groups.max(initial=-1) + 1 + np.arange(len(holdout))
     side = training.shape[-1]
     plain = View(REPRESENTATIONS[0], side, aspect)
-    joined, _, scale = join_near_duplicates(plain.vectors(plain.shrink(training)), groups, memory=memory)
+    joined, _, scale = join_near_duplicates(plain.of(training), groups, memory=memory)
     # A holdout image of a training patient must not see that patient, whose number may have changed by joining.
     renamed = dict(zip(groups.tolist(), joined.tolist(), strict=True))
     holdout_groups = np.array([renamed.get(group, group) for group in holdout_groups.tolist()], dtype=np.int64)

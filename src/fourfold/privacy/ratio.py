@@ -19,7 +19,8 @@ from fourfold.statistics import SMALLEST_P, ParetoTail, fit_tail, tail_p_values
 __all__ = ["IDENTICAL", "RatioNull", "TwoNearest", "log_ratio", "two_nearest"]
 
 IDENTICAL = 1e-9
-"""Distances 1 - r below are those of the same pixels: float32 vectors of equal images agree to about 1e-12."""
+"""Distances 1 - r up to this are those of the same pixels, and become 0: float32 vectors of equal images that were
+normalised in blocks of different sizes agree to about 1e-13."""
 
 _LARGEST_BLOCK = 512
 
@@ -88,8 +89,7 @@ def two_nearest(
     progress : callable or None
         Called with queries done and queries in all.
     """
-    points = view.vectors(view.shrink(training))
-    shrunk = view.shrink(queries)
+    points = view.of(training)
     warps = view.representation.warps
     bytes_per_query = 4 * (3 * len(points) + 3 * len(warps) * points.shape[1])
     block = int(np.clip(memory // bytes_per_query, 1, _LARGEST_BLOCK))
@@ -97,7 +97,8 @@ def two_nearest(
     found = TwoNearest(np.full(n, -1), np.full(n, -1), np.full(n, np.inf), np.full(n, np.inf))
     for start in range(0, n, block):
         rows = slice(start, min(start + block, n))
-        bank = [view.vectors(shrunk[rows], warp) for warp in warps]
+        columns = view.columns(queries[rows])
+        bank = [view.vectors(columns, warp) for warp in warps]
         nearness = bank[0] @ points.T
         for vectors in bank[1:]:
             np.maximum(nearness, vectors @ points.T, out=nearness)
@@ -129,7 +130,7 @@ def _exact(bank: np.ndarray, points: np.ndarray) -> np.ndarray:
     distance = ((chosen - points) ** 2).sum(axis=1) / 2
     # A vector of zeros stands for an image without contrast: its correlation is undefined and counts as none.
     empty = ~chosen.any(axis=1) | ~points.any(axis=1)
-    return np.where(empty, 1.0, distance)
+    return np.where(empty, 1.0, np.where(distance <= IDENTICAL, 0.0, distance))
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import numpy as np
 from fourfold.comparison import Comparison
 from fourfold.privacy.patients import NEIGHBOURS, join_near_duplicates
 
-__all__ = ["Reach", "training_reach"]
+__all__ = ["Reach", "synthetic_draws", "training_reach"]
 
-_SAME_FEATURES = 0.1
+_SAME_FEATURES = 0.02
 """As `NEAR_DUPLICATE`, stricter because feature spaces may have few dimensions, in which small distances are common."""
 
 
@@ -48,3 +48,22 @@ def training_reach(comparison: Comparison) -> Reach:
     )
     before = len(training) if training.patients is None else len(np.unique(training.patients))
     return Reach(found.distances[:, 0], groups, before - len(np.unique(groups)))
+
+
+def synthetic_draws(comparison: Comparison) -> np.ndarray:
+    """Which synthetic images count as one draw of the generator: those of one patient, else those that are equal.
+
+    Parameters
+    ----------
+    comparison : Comparison
+
+    Returns
+    -------
+    array of int64, shape (M,)
+        Equal numbers for images with the same nearest training image at the same distance, or of one patient.
+    """
+    if comparison.synthetic.patients is not None:
+        return np.unique(comparison.synthetic.patients, return_inverse=True)[1]
+    found = comparison.neighbors("synthetic", "training", 1)
+    keys = np.stack([found.distances[:, 0], found.indices[:, 0]], axis=1)
+    return np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)

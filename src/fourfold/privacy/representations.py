@@ -115,6 +115,10 @@ _CONTRAST_FLOOR = 0.02
 """Added to the local standard deviation (intensities in [0, 1]), so that flat regions don't amplify noise."""
 
 
+_FLAT = 1e-4
+"""Root mean square below which an image has no contrast: rounding alone leaves about 1e-6 after normalisation."""
+
+
 class View:
     """Working images as unit vectors of one representation.
 
@@ -133,29 +137,30 @@ class View:
         # Warping from a grid twice as fine is as good as from the finest, and cheaper.
         self._from = side if 2 * self.side >= side else 2 * self.side
         self._shrink = None if self._from == side else area_matrix(side, self._from)
-        reduce = sparse.csr_matrix(np.kron(*2 * [area_matrix(self._from, self.side)]))
+        rows = sparse.csr_matrix(area_matrix(self._from, self.side))
+        reduce = sparse.kron(rows, rows, format="csr")
         self._maps = {warp: (reduce @ _warp_matrix(warp, self._from, aspect)).tocsr() for warp in representation.warps}
         self._plain = (reduce @ _warp_matrix(Warp(), self._from, aspect)).tocsr()
         self._blur = None
         if representation.contrast is not None:
             self._blur = _blur_matrix(self.side, representation.contrast)
         weight = _disc(self.side) if representation.windowed else np.ones(self.side * self.side)
-        self._seen = np.flatnonzero(weight > 0)
-        self._weight = (weight[self._seen] / weight.sum()).astype(np.float32)
+        self._window = np.flatnonzero(weight > 0)
+        self._weight = (weight[self._window] / weight.sum()).astype(np.float32)
 
-    def shrink(self, images: np.ndarray) -> np.ndarray:
-        """Working images on the grid from which this view warps, shape (n, planes, pixels)."""
+    def columns(self, images: np.ndarray) -> np.ndarray:
+        """Working images on the grid from which this view warps, shape (planes, pixels, n)."""
         if self._shrink is not None:
             images = np.matmul(np.matmul(self._shrink, images), self._shrink.T)
-        return images.reshape(*images.shape[:2], -1)
+        return np.ascontiguousarray(images.reshape(*images.shape[:2], -1).transpose(1, 2, 0))
 
-    def vectors(self, shrunk: np.ndarray, warp: Warp | None = None) -> np.ndarray:
+    def vectors(self, columns: np.ndarray, warp: Warp | None = None) -> np.ndarray:
         """Unit vectors whose scalar product is the weighted correlation.
 
         Parameters
         ----------
-        shrunk : array, shape (n, planes, pixels)
-            As `shrink` gives it.
+        columns : array, shape (planes, pixels, n)
+            As `columns` gives it.
         warp : Warp or None
             None for the images as they are.
 
@@ -164,18 +169,24 @@ class View:
         array, shape (n, d)
             float32; zeros for an image without any contrast, whose correlation is undefined.
         """
-        n, planes, _ = shrunk.shape
         matrix = self._plain if warp is None else self._maps[warp]
-        flat = np.ascontiguousarray(shrunk.reshape(n * planes, -1).T)
-        seen = np.asarray(matrix @ flat)
-        if self._blur is not None:
-            centred = seen - self._blurred(seen)
-            seen = centred / (np.sqrt(self._blurred(centred * centred)) + _CONTRAST_FLOOR)
-        seen = seen[self._seen].T.reshape(n, planes, -1)
-        seen = seen - (seen @ self._weight).mean(axis=1)[:, None, None]
-        vectors = (seen * np.sqrt(self._weight / planes)).reshape(n, -1)
+        planes = np.stack([self._seen(np.asarray(matrix @ plane)) for plane in columns])
+        planes -= np.tensordot(self._weight, planes.mean(axis=0), axes=1)
+        planes *= np.sqrt(self._weight / len(planes))[None, :, None]
+        vectors = planes.reshape(-1, planes.shape[-1]).T
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 1e-6)
+        return np.divide(vectors, norms, out=np.zeros(vectors.shape, np.float32), where=norms > _FLAT)
+
+    def of(self, images: np.ndarray) -> np.ndarray:
+        """`vectors` of working images as they are."""
+        return self.vectors(self.columns(images))
+
+    def _seen(self, columns: np.ndarray) -> np.ndarray:
+        """Pixels within the window, after normalising the contrast; shape (pixels, n)."""
+        if self._blur is not None:
+            centred = columns - self._blurred(columns)
+            columns = centred / (np.sqrt(self._blurred(centred * centred)) + _CONTRAST_FLOOR)
+        return columns[self._window]
 
     def _blurred(self, columns: np.ndarray) -> np.ndarray:
         """Flattened images, one a column, smoothed along both axes."""
@@ -188,8 +199,8 @@ def area_matrix(size: int, target: int) -> np.ndarray:
 
     Examples
     --------
-    >>> area_matrix(3, 2).round(3).tolist()
-    [[0.667, 0.333, 0.0], [0.0, 0.333, 0.667]]
+    >>> area_matrix(4, 2).tolist()
+    [[0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 0.5, 0.5]]
     """
     edges = np.linspace(0.0, size, target + 1)
     pixels = np.arange(size)
