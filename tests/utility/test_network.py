@@ -34,6 +34,11 @@ def test_small_large_coloured_and_three_dimensional_images_go_through(shape, cha
     assert np.isfinite(scores).all()
 
 
+def test_volumes_are_learned_from_in_smaller_batches():
+    assert SmallNetwork.suited((1, 28, 28)) == SmallNetwork()
+    assert SmallNetwork.suited((1, 32, 32, 32)).batch_size < SmallNetwork().batch_size
+
+
 def test_a_seed_gives_the_same_network_and_another_seed_another():
     images, task = spots(0, 40, (12, 12))
     network = SmallNetwork(steps=3, batch_size=16)

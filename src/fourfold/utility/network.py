@@ -28,6 +28,9 @@ __all__ = ["SmallNetwork", "balanced_loss", "shrink"]
 SIDES = {2: 64, 3: 32}
 """Longest side of the images a network learns from, by the number of spatial dimensions."""
 
+BATCHES = {2: 64, 3: 16}
+"""Images a step, by the number of spatial dimensions."""
+
 _BUILDING = threading.Lock()
 
 
@@ -55,6 +58,11 @@ class SmallNetwork:
     seeded: bool = True
     counts_matter: bool = False
 
+    @classmethod
+    def suited(cls, shape: tuple[int, ...]) -> SmallNetwork:
+        """The default for images of the shape (C, H, W) or (C, D, H, W)."""
+        return cls(batch_size=BATCHES[len(shape) - 1])
+
     def __call__(self, images: np.ndarray, task: Labelled, repeats: float, test: np.ndarray, seed: int) -> np.ndarray:
         """Probabilities of the `test` images, shape (H, K), learned from `images`, shape (n, C, H, W) or 3-D.
 
@@ -73,7 +81,7 @@ class SmallNetwork:
     def _network(self, shape: tuple[int, ...], outputs: int, seed: int) -> torch.nn.Module:
         from monai.networks.nets import ResNet
 
-        stride, pooled = _stem(min(shape[1:]))
+        stride, pooled = _stem(min(shape[1:]), len(shape) - 1)
         with _BUILDING, torch.random.fork_rng(devices=[]):
             # The layers draw their first weights from the global generator.
             torch.default_generator.manual_seed(seed)
@@ -143,9 +151,13 @@ def shrink(images: np.ndarray, longest: int | None = None) -> np.ndarray:
     return functional.interpolate(torch.from_numpy(images), size=smaller, mode="area").numpy()
 
 
-def _stem(shortest: int) -> tuple[int, bool]:
-    """Stride of the first convolution, and whether a pooling follows: the first stage works at 10 to 20 pixels."""
-    return (1 if shortest < 20 else 2), shortest >= 40
+def _stem(shortest: int, dimensions: int) -> tuple[int, bool]:
+    """Stride of the first convolution, and whether a pooling follows.
+
+    The first stage works at 10 to 20 pixels, in 3-D at 5 to 10 voxels.
+    """
+    size = shortest if dimensions == 2 else 2 * shortest
+    return (1 if size < 20 else 2), size >= 40
 
 
 def _one_cycle(done: float, rise: float = 0.25) -> float:

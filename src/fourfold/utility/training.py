@@ -44,7 +44,7 @@ def small_network(
     sets : Sets
         Prepared and labelled. Without a holdout each half of the training patients is tested on the other.
     learner : SmallNetwork or None
-        None for the default: 120 steps of 64 images.
+        None for the default: 120 steps of 64 images, of 16 volumes in 3-D.
     repeats : int
         Seeds of each arm.
     splits : int
@@ -61,7 +61,9 @@ def small_network(
     ----------
     Esteban, Hyland, Ratsch 2017, arXiv:1706.02633; Ravuri and Vinyals 2019, arXiv:1905.10887.
     """
-    found = attempt(lambda: network_experiment(sets, learner or SmallNetwork(), repeats, splits))
+    found = attempt(
+        lambda: network_experiment(sets, learner or SmallNetwork.suited(sets.training.shape), repeats, splits)
+    )
     return substitution_score(found, _NAMES[0], None), addition_score(found, _NAMES[1], None)
 
 
@@ -123,7 +125,9 @@ def _small(images: ImageSet, rows: np.ndarray, progress: Callable[[int, int], No
     return np.concatenate(parts)
 
 
-_latest = Latest(lambda sets: attempt(lambda: network_experiment(sets, SmallNetwork(), REPEATS, SPLITS)))
+_latest = Latest(
+    lambda sets: attempt(lambda: network_experiment(sets, SmallNetwork.suited(sets.training.shape), REPEATS, SPLITS))
+)
 
 register(
     Metric(
