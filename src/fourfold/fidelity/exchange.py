@@ -16,14 +16,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import linalg
 
 from fourfold.comparison import Comparison, Features
 from fourfold.errors import InputError
-from fourfold.resampling import Estimate, deal, leave_out, normal_interval
+from fourfold.resampling import Estimate, deal, leave_out, normal_interval, too_few
 
 __all__ = ["calibrate_distance", "inverse_sizes"]
 
@@ -35,7 +35,7 @@ SizeFactor = Callable[[int, int, int, int], float]
 WIDTH = 128
 _SAMPLE = 1000
 # Deals that are jackknifed too.
-_JACKKNIVES = 4
+_JACKKNIVES = 6
 # The jackknife's own scatter is about half of its value: what exceeds its null by less is not a linear term.
 _SURELY = 1.5
 
@@ -89,26 +89,50 @@ def calibrate_distance(
     except InputError as problem:
         return Estimate(None, reason=str(problem))
     try:
-        null, null_spread, quadratic = _dealt(
-            distance, smooth or distance, comparison, level, spread, deals, parts, rng
-        )
+        dealt = _deals(distance, smooth or distance, comparison, level, spread, deals, parts, rng)
     except InputError as problem:
-        return Estimate(_log(value, logarithm), reason=f"no null: {problem}")
+        return Estimate(_log(value) if logarithm else value, reason=f"no null: {problem}")
+    source = "holdout" if holdout is not None else "training halves"
+    reason = None if holdout is not None else "no holdout: the null comes from halves of the training set"
+    estimate = Estimate(value, dealt.mean, null_source=source, reason=reason)
+    scarce = too_few(training, synthetic, *([] if holdout is None else [holdout]))
+    if scarce is not None:
+        return (_in_logarithms(estimate) if logarithm else estimate).because(scarce)
     narrow = _narrow(training, synthetic, rng)
     found = _jackknife(smooth or distance, training, narrow(training), synthetic, narrow(synthetic), parts, rng)
-    variance = null_spread**2 + max(found - _SURELY * quadratic, 0.0)
-    estimate = Estimate(
-        value,
-        null,
-        interval=normal_interval(value, variance, limits=(lowest, math.inf), draws=deals),
-        null_interval=normal_interval(null, null_spread**2, limits=(lowest, math.inf), draws=deals),
-        null_source="holdout" if holdout is not None else "training halves",
-        reason=None if holdout is not None else "no holdout: the null comes from halves of the training set",
+    if min(n, m) > training.values.shape[1]:
+        linear, null_linear = max(found - _SURELY * dealt.jackknife, 0.0), 0.0
+    else:
+        # Where the covariances are rank deficient, the distance is little but the sum of their traces, which is linear
+        # in each sample under the null too; deals from one pool do not show that part.
+        linear, null_linear = found, dealt.jackknife
+    quadratic = dealt.variance
+    if logarithm:
+        # Relative to the larger of the two: for copies the distance itself is next to nothing.
+        unit = max(value, dealt.mean, np.finfo(float).tiny)
+        quadratic, linear, null_linear = dealt.relative_variance, linear / unit**2, null_linear / unit**2
+        estimate, lowest = _in_logarithms(estimate), -math.inf
+    if estimate.value is None or estimate.null is None:
+        return estimate
+    limits = (lowest, math.inf)
+    return replace(
+        estimate,
+        interval=normal_interval(estimate.value, quadratic, linear, limits=limits, draws=deals),
+        null_interval=normal_interval(estimate.null, quadratic, null_linear, limits=limits, draws=deals),
     )
-    return _in_logarithms(estimate, variance, null_spread, deals) if logarithm else estimate
 
 
-def _dealt(
+@dataclass(frozen=True)
+class _Deals:
+    """What a distance does where a fresh real sample takes the place of the synthetic set."""
+
+    mean: float
+    variance: float
+    relative_variance: float
+    jackknife: float
+
+
+def _deals(
     distance: Distance,
     smooth: Distance,
     comparison: Comparison,
@@ -117,8 +141,8 @@ def _dealt(
     deals: int,
     parts: int,
     rng: np.random.Generator,
-) -> tuple[float, float, float]:
-    """A fresh real sample in the place of the synthetic set: mean, standard deviation and jackknife's variance."""
+) -> _Deals:
+    """Deal the real patients `deals` times into sets of the sizes in question."""
     training, holdout = comparison.training, comparison.holdout
     n, m = len(training), len(comparison.synthetic)
     pool, shares = training, (0.5, min(0.5, m / n))
@@ -127,23 +151,32 @@ def _dealt(
         shares = (n / len(pool), min(m, len(holdout)) / len(pool))
     narrow = _narrow(pool, pool, rng)
     values = narrow(pool)
-    levels, spreads, jackknives = [], [], []
+    levels, spreads, jackknives, without = [], [], [], []
+    kept = list(leave_out(pool, parts, rng))
     for place in range(deals):
         first, second = deal(pool, shares, rng)
         factor = spread(n, m, len(first), len(second))
         found = distance(values[first], values[second])
         levels.append(found * level(n, m, len(first), len(second)))
         spreads.append(found * factor)
-        if place < _JACKKNIVES:
+        if place < _JACKKNIVES and too_few(training, comparison.synthetic, pool) is None:
             left, right = pool.take(first), pool.take(second)
             jackknives.append(factor**2 * _jackknife(smooth, left, values[first], right, values[second], parts, rng))
+            # The same deal without one part of the pool after the other.
+            members = [(np.intersect1d(first, rows), np.intersect1d(second, rows)) for rows in kept]
+            without.append([factor * smooth(values[one], values[other]) for one, other in members])
     mean = float(np.mean(levels))
     if values.shape[1] < pool.values.shape[1]:
         first, second = (np.arange(n), np.arange(n, len(pool))) if holdout is not None else deal(pool, shares, rng)
         full, part = distance(pool.values[first], pool.values[second]), distance(values[first], values[second])
         mean += (full - part) * level(n, m, len(first), len(second))
-    # The mean of the deals is itself uncertain by one part in their number.
-    return mean, float(np.std(spreads, ddof=1)) * math.sqrt(1 + 1 / deals), float(np.mean(jackknives))
+    # The mean of the deals is uncertain by one part in their number, and by what the pool's own patients decide.
+    of_pool = (len(kept) - 1) * float(np.var(np.mean(without, axis=0))) if without else 0.0
+    variance = float(np.var(spreads, ddof=1)) * (1 + 1 / deals) + of_pool
+    relative = math.inf
+    if min(spreads) > 0:
+        relative = float(np.var(np.log(spreads), ddof=1)) * (1 + 1 / deals) + of_pool / float(np.mean(spreads)) ** 2
+    return _Deals(mean, variance, relative, float(np.mean(jackknives)) if jackknives else 0.0)
 
 
 def _jackknife(
@@ -185,21 +218,14 @@ def _narrow(first: Features, second: Features, rng: np.random.Generator) -> Call
     return lambda features: (features.values - centre) @ axes if axes.size else np.zeros((len(features), 1))
 
 
-def _in_logarithms(estimate: Estimate, variance: float, null_spread: float, deals: int) -> Estimate:
-    """The estimate of the logarithm, with standard deviations relative to the distance."""
-    if not estimate.value > 0 or not estimate.null > 0:
+def _in_logarithms(estimate: Estimate) -> Estimate:
+    value, null = _log(estimate.value), _log(estimate.null)
+    if value is None:
         return Estimate(None, reason="the logarithm of a distance of 0 is not finite: the two sets have equal moments")
-    value, null = math.log(estimate.value), math.log(estimate.null)
-    return replace(
-        estimate,
-        value=value,
-        null=null,
-        interval=normal_interval(value, variance / estimate.value**2, draws=deals),
-        null_interval=normal_interval(null, (null_spread / estimate.null) ** 2, draws=deals),
-    )
+    if null is None:
+        return replace(estimate, value=value, null=None).because("no null: real samples are at distance 0")
+    return replace(estimate, value=value, null=null)
 
 
-def _log(value: float, logarithm: bool) -> float | None:
-    if not logarithm:
-        return value
+def _log(value: float) -> float | None:
     return math.log(value) if value > 0 else None

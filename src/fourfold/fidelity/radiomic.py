@@ -15,6 +15,8 @@ features the covariance is rank deficient: the value still orders sets of equal 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from fourfold.errors import InputError
@@ -24,6 +26,9 @@ __all__ = ["radiomic_frechet_distance", "radiomic_frechet_distance_v0"]
 
 # Upper end of the range of version 0, from the authors' software: that of Inception features on ImageNet.
 V0_RANGE = 7.45670747756958
+
+# Reference and synthetic features to the origin and the factor of each column.
+Scale = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def radiomic_frechet_distance(reference: np.ndarray, synthetic: np.ndarray) -> float:
@@ -58,8 +63,8 @@ def radiomic_frechet_distance(reference: np.ndarray, synthetic: np.ndarray) -> f
     1.386294
     """
     reference, synthetic = _usable(reference, synthetic)
-    mean, spread = reference.mean(axis=0), reference.std(axis=0)
-    squared = frechet_distance((reference - mean) / spread, (synthetic - mean) / spread)
+    origin, factor = z_scores(reference, synthetic)
+    squared = frechet_distance((reference - origin) * factor, (synthetic - origin) * factor)
     return float(np.log(squared)) if squared > 0 else -np.inf
 
 
@@ -93,10 +98,21 @@ def radiomic_frechet_distance_v0(reference: np.ndarray, synthetic: np.ndarray) -
     13.9006
     """
     reference, synthetic = _usable(reference, synthetic)
+    origin, factor = joint_range(reference, synthetic)
+    return frechet_distance((reference - origin) * factor, (synthetic - origin) * factor)
+
+
+def z_scores(reference: np.ndarray, synthetic: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Origin and factor of each column in version 1: mean and 1 / standard deviation of the reference."""
+    spread = reference.std(axis=0)
+    return reference.mean(axis=0), np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
+
+
+def joint_range(reference: np.ndarray, synthetic: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Origin and factor of each column in version 0: to [0, 7.457] over both sets."""
     low = np.minimum(reference.min(axis=0), synthetic.min(axis=0))
-    high = np.maximum(reference.max(axis=0), synthetic.max(axis=0))
-    scale = V0_RANGE / (high - low)
-    return frechet_distance((reference - low) * scale, (synthetic - low) * scale)
+    width = np.maximum(reference.max(axis=0), synthetic.max(axis=0)) - low
+    return low, np.divide(V0_RANGE, width, out=np.zeros_like(width), where=width > 0)
 
 
 def usable_features(reference: np.ndarray, synthetic: np.ndarray) -> np.ndarray:

@@ -9,14 +9,14 @@ import numpy as np
 
 from fourfold.comparison import Comparison, Features
 from fourfold.errors import InputError
-from fourfold.fidelity.exchange import calibrate_distance
+from fourfold.fidelity.exchange import WIDTH, calibrate_distance
 from fourfold.fidelity.extrapolation import frechet_distance_infinity
 from fourfold.fidelity.frechet import frechet_distance
 from fourfold.fidelity.kernel import kernel_distance_with_variance
 from fourfold.fidelity.manifold import density, precision, realism
-from fourfold.fidelity.radiomic import V0_RANGE, usable_features
+from fourfold.fidelity.radiomic import Scale, joint_range, usable_features, z_scores
 from fourfold.neighbors.balls import depth_in_balls
-from fourfold.resampling import Estimate, calibrate, normal_interval
+from fourfold.resampling import Estimate, calibrate, normal_interval, too_few
 from fourfold.score import Better, Metric, Score, does_not_apply, register
 
 __all__ = ["NEIGHBORS"]
@@ -77,12 +77,14 @@ def _kernel(comparison: Comparison) -> Score:
         )
     except InputError as problem:
         return _score("kernel_distance", comparison, Estimate(None, reason=str(problem)))
-    estimate = Estimate(
-        found.value,
-        0.0,
+    estimate = Estimate(found.value, 0.0, null_source="analytic")
+    scarce = too_few(training, synthetic)
+    if scarce is not None:
+        return _score("kernel_distance", comparison, estimate.because(scarce))
+    estimate = replace(
+        estimate,
         interval=normal_interval(found.value, found.variance),
         null_interval=normal_interval(0.0, found.null_variance),
-        null_source="analytic",
     )
     return _score("kernel_distance", comparison, estimate)
 
@@ -131,7 +133,7 @@ def _realism(comparison: Comparison) -> Score:
         return float(np.median(depths[role]))
 
     estimate = calibrate(statistic, comparison, observed=observed, limits=(0.0, math.inf))
-    if estimate.value is not None and not math.isfinite(estimate.value):
+    if "synthetic" in depths and not math.isfinite(np.median(depths["synthetic"])):
         estimate = Estimate(None, reason="at least half of the synthetic images equal a training image")
     columns = {"realism": depths["synthetic"]} if "synthetic" in depths else {}
     return _score("realism", comparison, estimate, per_synthetic=columns, details={"k": NEIGHBORS, "summary": "median"})
@@ -158,38 +160,37 @@ def _balls(comparison: Comparison, role: str) -> np.ndarray:
 
 
 def _radiomic(comparison: Comparison) -> Score:
-    def scale(reference: np.ndarray, synthetic: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return reference.mean(axis=0), 1 / reference.std(axis=0)
-
-    return _radiomic_score("radiomic_frechet_distance", comparison, scale, logarithm=True)
+    return _radiomic_score("radiomic_frechet_distance", comparison, z_scores, logarithm=True)
 
 
 def _radiomic_v0(comparison: Comparison) -> Score:
-    def scale(reference: np.ndarray, synthetic: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        low = np.minimum(reference.min(axis=0), synthetic.min(axis=0))
-        return low, V0_RANGE / (np.maximum(reference.max(axis=0), synthetic.max(axis=0)) - low)
-
-    return _radiomic_score("radiomic_frechet_distance_v0", comparison, scale, logarithm=False)
+    return _radiomic_score("radiomic_frechet_distance_v0", comparison, joint_range, logarithm=False)
 
 
-def _radiomic_score(name: str, comparison: Comparison, scale, *, logarithm: bool) -> Score:
+def _radiomic_score(name: str, comparison: Comparison, scale: Scale, *, logarithm: bool) -> Score:
     try:
         usable = usable_features(comparison.training.values, comparison.synthetic.values)
     except InputError as problem:
         return does_not_apply("fidelity", name, str(problem), features=comparison.space, better="lower")
-    origin, factor = scale(
-        *(one.values[:, usable].astype(np.float64) for one in (comparison.training, comparison.synthetic))
-    )
+    chosen = {
+        role: None if one is None else replace(one, values=one.values[:, usable].astype(np.float64))
+        for role, one in ((role, getattr(comparison, role)) for role in ("training", "synthetic", "holdout"))
+    }
+    origin, factor = scale(chosen["training"].values, chosen["synthetic"].values)
+    sets = {
+        role: None if one is None else replace(one, values=(one.values - origin) * factor)
+        for role, one in chosen.items()
+    }
 
-    def scaled(features: Features | None) -> Features | None:
-        if features is None:
-            return None
-        return replace(features, values=(features.values[:, usable] - origin) * factor)
+    def distance(x: np.ndarray, y: np.ndarray) -> float:
+        # Principal components keep the scale of the whole sets; columns get that of the very sets compared.
+        if usable.sum() > WIDTH:
+            return frechet_distance(x, y)
+        origin, factor = scale(x, y)
+        return frechet_distance((x - origin) * factor, (y - origin) * factor)
 
-    # The holdout gets the scale of the two sets in question: the null is in their unit.
-    sets = {role: scaled(getattr(comparison, role)) for role in ("training", "synthetic", "holdout")}
     in_unit = Comparison(comparison.space, **sets, seed=comparison.seed, memory=comparison.memory)
-    estimate = calibrate_distance(frechet_distance, in_unit, logarithm=logarithm)
+    estimate = calibrate_distance(distance, in_unit, logarithm=logarithm)
     return _score(name, comparison, _ranked(in_unit, estimate), details={"features_used": int(usable.sum())})
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from fourfold.comparison import Sets
 from fourfold.errors import InputError
 from fourfold.images.sets import ImageSet
-from fourfold.resampling import Estimate, normal_interval
+from fourfold.resampling import FEWEST, Estimate, normal_interval
 from fourfold.score import Metric, Score, register
 from fourfold.variety.mean_image import file_size
 from fourfold.variety.similarity import draw_pairs, pair_similarity
@@ -31,13 +32,20 @@ def _score(metric: Metric, estimate: Estimate, **fields: object) -> Score:
 
 def _calibrated(value: float, null: float, variances: tuple[float, float], sets: Sets, ratio: float) -> Estimate:
     """`variances` of value and null; `ratio`, that of a fresh real sample's variance to the null's."""
-    return Estimate(
+    estimate = Estimate(
         value,
         null,
-        interval=normal_interval(value, *variances),
-        null_interval=normal_interval(null, variances[1], variances[1] * ratio),
         null_source="training" if sets.holdout is None else "holdout",
         reason="no holdout: the null comes from the training set" if sets.holdout is None else None,
+    )
+    real = sets.training if sets.holdout is None else sets.holdout
+    fewest = min(len(np.unique(_owners(one))) for one in (sets.synthetic, real))
+    if fewest < FEWEST:
+        return estimate.because(f"no interval: each set needs at least {FEWEST} patients or images, got {fewest}")
+    return replace(
+        estimate,
+        interval=normal_interval(value, *variances),
+        null_interval=normal_interval(null, variances[1], variances[1] * ratio),
     )
 
 
@@ -103,7 +111,7 @@ class _Sums:
         """Jackknife variance of `size`."""
         parts = [part for part in range(_PARTS) if self.counts[:, part].any()]
         if len(parts) < 2:
-            return float("inf")
+            return math.inf
         return (len(parts) - 1) * float(np.var([self.size(part) for part in parts]))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from fourfold.comparison import Comparison, Features
 from fourfold.errors import InputError
 from fourfold.neighbors import nearest
-from fourfold.resampling import Estimate, calibrate, chunk_rows, deal, leave_out, normal_interval
+from fourfold.resampling import Estimate, calibrate, chunk_rows, deal, leave_out, normal_interval, too_few
 from fourfold.score import Metric, Score, register
 from fourfold.statistics import variance_of_mean
 from fourfold.variety.manifold import coverage, expected_coverage, recall
@@ -141,14 +141,16 @@ def _vendi(comparison: Comparison) -> Score:
     limits = (1.0, float(size))
     # A fresh sample of the synthetic set's size varies as the real one does, by the number of images.
     fresh = variances[1] * len(real) / len(synthetic)
+    scarce = too_few(synthetic, real)
     estimate = Estimate(
         value,
         null,
-        interval=normal_interval(value, *variances, limits=limits) if math.isfinite(sum(variances)) else None,
-        null_interval=normal_interval(null, fresh, variances[1], limits=limits) if math.isfinite(fresh) else None,
+        interval=normal_interval(value, *variances, limits=limits) if scarce is None else None,
+        null_interval=normal_interval(null, fresh, variances[1], limits=limits) if scarce is None else None,
         null_source="training" if comparison.holdout is None else "holdout",
         reason=_NO_HOLDOUT if comparison.holdout is None else None,
     )
+    estimate = estimate if scarce is None else estimate.because(scarce)
     details = {"order": 1, "images_compared": size, "all_synthetic_images": vendi_score(synthetic.values)}
     details |= {"order_2": vendi_score(synthetic.values, 2), "order_infinity": vendi_score(synthetic.values, math.inf)}
     return _score(VENDI, comparison, estimate, details=details)
@@ -171,6 +173,9 @@ def _retrieval(comparison: Comparison) -> Score:
     except InputError as problem:
         return _score(RETRIEVAL, comparison, Estimate(None, reason=str(problem)))
     size = min(len(synthetic), len(real))
+    scarce = too_few(synthetic, real)
+    if scarce is not None:
+        return _score(RETRIEVAL, comparison, Estimate(None, reason=scarce.replace("no interval", "no ratio")))
     cells, spreads = [], []
     for one, retrieved in ((synthetic, found), (real, expected)):
         chunks = [_cells(retrieved[rows], gallery) for rows in chunk_rows(one, size, rng)]
@@ -188,7 +193,7 @@ def _retrieval(comparison: Comparison) -> Score:
         "infinity_equal_size": cells[0] / gallery,
         "infinity_real": cells[1] / gallery,
     }
-    if size < 2 or whole.retrieved == len(synthetic):
+    if whole.retrieved == len(synthetic):
         reason = f"{len(synthetic)} synthetic images retrieved as many different training images: too few to tell"
         return _score(RETRIEVAL, comparison, Estimate(None, reason=reason), details=details)
     value = cells[0] / cells[1]

@@ -1,179 +1,25 @@
-"""Intervals by resampling: how far a score may be off, and how far from it the null may be.
+"""Value, null and interval of a statistic of two sets, by subsampling patients without replacement.
 
-Real images come in patients, and a bootstrap repeats them: repeated images are neighbours at distance 0, which biases
-every score built on neighbours. So real patients are subsampled without replacement. A statistic that is smooth in
-its samples deviates, on random subsamples with a share f of each set, from their mean with f / (1 - f) times less than
-its own variance on the whole: for halves (f = 1/2) the variance of the deviations is the variance of the score.
-
-`calibrate` compares a score with its null in every draw and takes the variance of the difference, so that what both
-share (the training set) cancels as it does in the scores themselves. `calibrate_distance` is for distances between
-distributions, whose sampling error is quadratic where the distributions agree: their null distribution comes from
-real patients dealt at random into two sets.
+A score is compared with its null in every draw, and the variance is that of the difference: what both share (the
+training set) cancels as it does in the scores themselves.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
-from scipy import stats
 
 from fourfold.comparison import Comparison, Features
 from fourfold.errors import InputError
+from fourfold.resampling.draws import chunk_rows, deal, subsample, too_few
+from fourfold.resampling.estimate import Estimate, normal_interval
 
-__all__ = [
-    "Estimate",
-    "bootstrap_means",
-    "calibrate",
-    "chunk_rows",
-    "deal",
-    "leave_out",
-    "normal_interval",
-    "subsample",
-]
+__all__ = ["calibrate"]
 
 Statistic = Callable[[Features, Features], float]
-
-# Chunks of a set that are averaged, at most; further ones add cost and little precision.
-_CHUNKS = 8
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A score with its null and how far both may be off; the fields have the meaning they have in `Score`."""
-
-    value: float | None
-    null: float | None = None
-    interval: tuple[float, float] | None = None
-    null_interval: tuple[float, float] | None = None
-    null_source: str | None = None
-    reason: str | None = None
-
-    def because(self, reason: str) -> Estimate:
-        """The same with a further reason."""
-        return replace(self, reason=reason if self.reason is None else f"{self.reason}; {reason}")
-
-
-def subsample(features: Features, share: float, rng: np.random.Generator) -> Features:
-    """A random `share` of the patients of a set (of its images where patients are unknown), at least one."""
-    return features.take(deal(features, (share,), rng)[0])
-
-
-def deal(features: Features, shares: tuple[float, ...], rng: np.random.Generator) -> list[np.ndarray]:
-    """Row numbers of disjoint random parts of a set, patients kept together.
-
-    Parameters
-    ----------
-    features : Features
-    shares : tuple of float
-        Share of the patients (or images) in each part; they sum to at most 1. A part has at least one.
-    rng : Generator
-
-    Returns
-    -------
-    list of arrays
-        Sorted row numbers.
-    """
-    groups = _groups(features)
-    order = rng.permutation(groups.max(initial=-1) + 1)
-    edges = np.round(np.cumsum((0.0, *shares)) * len(order)).astype(int)
-    parts = []
-    for low, high in pairwise(edges):
-        chosen = np.zeros(len(order), dtype=bool)
-        chosen[order[low : max(high, low + 1)]] = True
-        parts.append(np.flatnonzero(chosen[groups]))
-    return parts
-
-
-def leave_out(features: Features, parts: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Row numbers without one of `parts` random equal parts of the patients, one part after the other."""
-    groups = _groups(features)
-    count = groups.max(initial=-1) + 1
-    parts = min(parts, count)
-    part_of_group = rng.permutation(count) % parts
-    for part in range(parts):
-        yield np.flatnonzero(part_of_group[groups] != part)
-
-
-def chunk_rows(features: Features, size: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Row numbers of disjoint random chunks of about `size` images, patients kept together; all rows where one fits."""
-    count = max(1, round(len(features) / size))
-    if count == 1:
-        return [np.arange(len(features))]
-    return deal(features, (1 / count,) * min(count, _CHUNKS), rng)
-
-
-def bootstrap_means(
-    values: np.ndarray, groups: np.ndarray | None = None, *, draws: int = 1000, seed: int = 0
-) -> np.ndarray:
-    """Means of per-image values over bootstrap samples of groups.
-
-    Parameters
-    ----------
-    values : array, shape (n,)
-    groups : array, shape (n,), or None
-        Images of one group (patient) are drawn together; None for independent images.
-    draws, seed : int
-
-    Returns
-    -------
-    array, shape (draws,)
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> means = bootstrap_means(np.array([0.0, 1.0] * 50))
-    >>> bool(0.04 < means.std() < 0.06)
-    True
-    """
-    values = np.asarray(values, dtype=np.float64)
-    codes = np.arange(len(values)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    sums, sizes = np.bincount(codes, values), np.bincount(codes)
-    rng = np.random.default_rng([seed, len(values)])
-    means = np.empty(draws)
-    for draw in range(draws):
-        times = np.bincount(rng.integers(0, len(sums), len(sums)), minlength=len(sums))
-        means[draw] = times @ sums / (times @ sizes)
-    return means
-
-
-def normal_interval(
-    value: float,
-    *variances: float,
-    limits: tuple[float, float] = (-math.inf, math.inf),
-    draws: int | None = None,
-    level: float = 0.95,
-) -> tuple[float, float]:
-    """Interval around a value from variances of independent sources.
-
-    Parameters
-    ----------
-    value : float
-    *variances : float
-        Added up.
-    limits : (float, float)
-        Range of the metric; the interval is clipped to it.
-    draws : int or None
-        Number of draws behind the variances: Student's t with one degree less; None for the normal distribution.
-    level : float
-
-    Returns
-    -------
-    (float, float)
-
-    Examples
-    --------
-    >>> low, high = normal_interval(0.5, 0.0009, 0.0016)
-    >>> round(low, 3), round(high, 3)
-    (0.402, 0.598)
-    """
-    tail = (1 + level) / 2
-    reach = stats.norm.ppf(tail) if draws is None else stats.t.ppf(tail, max(draws - 1, 1))
-    half = float(reach) * math.sqrt(sum(variances))
-    return max(value - half, limits[0]), min(value + half, limits[1])
 
 
 def calibrate(
@@ -225,6 +71,8 @@ def calibrate(
         value = statistic(training, synthetic) if observed is None else observed("synthetic")
     except InputError as problem:
         return Estimate(None, reason=str(problem))
+    if not math.isfinite(value):
+        return Estimate(None, reason="the score is not finite on these sets")
     share = min(0.5, largest / max(len(one) for one in (training, synthetic, holdout) if one is not None))
     if analytic is not None and not grouped:
         null, source, reason = analytic(len(training), len(synthetic)), "analytic", None
@@ -246,6 +94,8 @@ def calibrate(
                 value = halved if equal_sizes else value
         except InputError as problem:
             return Estimate(value, reason=f"no null: {problem}")
+        if not math.isfinite(null):
+            return Estimate(value, reason="no null: the score of real images is not finite")
         source = "holdout" if holdout is not None else "training halves"
         reason = None if holdout is not None else "no holdout: the null comes from halves of the training set"
         null = min(max(null, limits[0]), limits[1])
@@ -255,6 +105,9 @@ def calibrate(
             return found - expected
 
     estimate = Estimate(value, null, null_source=source, reason=reason)
+    scarce = too_few(*(one for one in (training, synthetic, holdout) if one is not None))
+    if scarce is not None:
+        return estimate.because(scarce)
     try:
         found, fresh = [], []
         for _ in range(draws):
@@ -264,6 +117,8 @@ def calibrate(
             fresh.append(_fresh_pair(statistic, training, holdout, share, rng))
     except InputError as problem:
         return estimate.because(f"no interval: {problem}")
+    if not np.isfinite(found).all() or not np.isfinite(fresh).all():
+        return estimate.because("no interval: the score is not finite on some subsamples")
     variance = float(np.var(found, ddof=1)) * share / (1 - share)
     return replace(
         estimate,
@@ -347,10 +202,3 @@ def _null_variance(
         of_training = float(np.var(fresh)) * share / (1 - share) - of_sample
         return max(of_training, 0.0) + of_sample * size / len(synthetic)
     return of_sample * (1 + size / len(synthetic))
-
-
-def _groups(features: Features) -> np.ndarray:
-    """Patients as numbers from 0; every image its own where they are unknown."""
-    if features.patients is None:
-        return np.arange(len(features))
-    return np.unique(features.patients, return_inverse=True)[1]
