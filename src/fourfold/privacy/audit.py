@@ -139,14 +139,16 @@ def conclude(scores: Sequence[Score]) -> tuple[Status, str, tuple[str, ...]]:
     listed, size, keys = facts["copies"], facts["images"], (_key(score),)
     if listed:
         entries = (
-            f"{listed} of {size} synthetic images {'is a copy' if listed == 1 else 'are copies'} of training images"
+            f"{listed} of {size} synthetic images "
+            f"{'is a copy of a training image' if listed == 1 else 'are copies of training images'}"
         )
         what = (
             f"{entries} ({facts['patients']} {'patient' if facts['patients'] == 1 else 'patients'}; at most "
             f"{100 * facts['false_discovery_rate']:g} % of the list is expected to be false)"
         )
         if score.departs() == "worse":
-            return "fail", f"{what}: they must not be shared, and the generator that made them should not be.", keys
+            them = "it must" if listed == 1 else "they must"
+            return "fail", f"{what}: {them} not be shared, nor should the generator be.", keys
         return "inconclusive", f"{what}, but of the holdout {100 * score.null:.2g} % would be listed as well.", keys
     power = facts["power"]
     nothing = f"No copy of a training image was found among {size} synthetic images, as they are or under {_TRIED}"

@@ -86,7 +86,7 @@ def highest_correlation_score(sets: Sets) -> Score:
     fresh, _ = highest_correlation(working_images(sets.holdout), training, sets.memory)
     _, patients = numbered(None, sets.holdout.patients, (len(sets.training), len(sets.holdout)))
     # Equal images are one draw of the generator.
-    draws = np.unique(value, return_inverse=True)[1]
+    draws = np.unique(np.stack([value, row], axis=1), axis=0, return_inverse=True)[1].reshape(-1)
     interval, null_interval = interval_of_mean(value, fresh, patients, draws, (-1.0, 1.0))
     null = float(fresh.mean())
     return Score(
