@@ -6,7 +6,7 @@ method with no image, no path and no identifier; whatever text other rooms wrote
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,7 +21,7 @@ from fourfold.score import AXES, Axis, Score, metrics
 if TYPE_CHECKING:
     from fourfold.evaluation import Evaluation, Verdict
 
-__all__ = ["Answer", "Edition", "Fact", "Page", "Row", "Section", "SetRow", "build"]
+__all__ = ["Answer", "Edition", "Fact", "MetricRows", "Page", "Row", "Section", "SetRow", "build"]
 
 Edition = Literal["internal", "shareable"]
 
@@ -65,6 +65,17 @@ class Row:
 
 
 @dataclass(frozen=True)
+class MetricRows:
+    """One metric with its scores, a row a feature space."""
+
+    name: str
+    summary: str
+    direction: str
+    source: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
 class Answer:
     """One of the four: a status, a sentence, and the score it leads with."""
 
@@ -80,7 +91,7 @@ class Section:
     """Everything about one axis."""
 
     answer: Answer
-    rows: tuple[Row, ...]
+    metrics: tuple[MetricRows, ...]
     plots: tuple[Plot, ...]
     galleries: tuple[Gallery, ...]
     pairs_note: str
@@ -162,13 +173,28 @@ def _sections(
     return tuple(
         Section(
             answer=_answer(evaluation, axis, rows, said),
-            rows=tuple(rows[id(score)] for score in evaluation.axis(axis)),
+            metrics=_by_metric([rows[id(score)] for score in evaluation.axis(axis)]),
             plots=tuple(plot for plot in plots.get(axis, ()) if getattr(plot, edition)),
             galleries=galleries.get(axis, ()),
             pairs_note=note if axis == "privacy" else "",
             pairs=pairs if axis == "privacy" else (),
         )
         for axis in AXES
+    )
+
+
+def _by_metric(rows: Sequence[Row]) -> tuple[MetricRows, ...]:
+    """Rows of one name together, in the order of their first."""
+    names = dict.fromkeys((row.name, row.direction, row.source, row.summary) for row in rows)
+    return tuple(
+        MetricRows(
+            name=name,
+            summary=summary,
+            direction=direction,
+            source=source,
+            rows=tuple(row for row in rows if (row.name, row.direction, row.source) == (name, direction, source)),
+        )
+        for name, direction, source, summary in names
     )
 
 
