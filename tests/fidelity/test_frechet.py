@@ -101,6 +101,17 @@ def test_extrapolation_takes_off_the_bias_of_a_small_synthetic_set():
     assert abs(frechet_distance_infinity(x, y, seed=1)) < 0.02
 
 
+@pytest.mark.parametrize("d", [3, 40])
+def test_extrapolation_is_the_intercept_over_nested_subsets(d):
+    rng = np.random.default_rng(7)
+    x, y = rng.normal(size=(300, d)), rng.normal(size=(200, d)) + 0.1
+    sizes = np.unique(np.linspace(20, 200, 15).astype(int))
+    order = np.random.default_rng([2, 200]).permutation(200)
+    distances = [frechet_distance(x, y[order[:size]]) for size in sizes]
+    expected = np.polyfit(1 / sizes, distances, 1)[1]
+    assert frechet_distance_infinity(x, y, seed=2) == pytest.approx(expected, rel=1e-8)
+
+
 def test_extrapolation_is_the_same_for_the_same_seed(golden):
     real, _, synthetic = golden
     assert frechet_distance_infinity(real, synthetic, seed=3) == frechet_distance_infinity(real, synthetic, seed=3)
@@ -134,6 +145,13 @@ def test_radiomic_features_that_are_not_finite_or_constant_are_left_out(golden):
         assert distance(wide_real, wide_synthetic) == distance(real, synthetic)
         with pytest.raises(InputError, match="no radiomic feature is finite"):
             distance(nan, np.zeros((250, 1)))
+
+
+def test_moments_of_too_few_images_are_refused_with_a_sentence(golden):
+    reference = FrechetReference(golden[0])
+    assert reference.distance_to_moments(Moments.of(golden[2])) == reference.distance(golden[2])
+    with pytest.raises(InputError, match="moments of 300 and 10 images do not determine covariances of 16 features"):
+        reference.distance_to_moments(Moments.of(golden[2][:10]))
 
 
 @pytest.mark.parametrize(

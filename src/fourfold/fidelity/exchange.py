@@ -35,7 +35,7 @@ SizeFactor = Callable[[int, int, int, int], float]
 WIDTH = 128
 _SAMPLE = 1000
 # Deals that are jackknifed too.
-_JACKKNIVES = 6
+_JACKKNIVES = 4
 # The jackknife's own scatter is about half of its value: what exceeds its null by less is not a linear term.
 _SURELY = 1.5
 
@@ -55,7 +55,7 @@ def calibrate_distance(
     logarithm: bool = False,
     lowest: float = 0.0,
     deals: int = 24,
-    parts: int = 16,
+    parts: int = 12,
 ) -> Estimate:
     """Value, null and interval of a distance between the training and the synthetic distribution.
 
@@ -99,7 +99,7 @@ def calibrate_distance(
     if scarce is not None:
         return (_in_logarithms(estimate) if logarithm else estimate).because(scarce)
     narrow = _narrow(training, synthetic, rng)
-    found = _jackknife(smooth or distance, training, narrow(training), synthetic, narrow(synthetic), parts, rng)
+    found = _jackknife(smooth or distance, narrow(training), narrow(synthetic), parts, rng)
     if min(n, m) > training.values.shape[1]:
         linear, null_linear = max(found - _SURELY * dealt.jackknife, 0.0), 0.0
     else:
@@ -150,18 +150,18 @@ def _deals(
         pool = _together(training, holdout)
         shares = (n / len(pool), min(m, len(holdout)) / len(pool))
     narrow = _narrow(pool, pool, rng)
-    values = narrow(pool)
+    dealt = narrow(pool)
+    values = dealt.values
     levels, spreads, jackknives, without = [], [], [], []
-    kept = list(leave_out(pool, parts, rng))
+    kept = list(leave_out(dealt, parts, rng))
     for place in range(deals):
-        first, second = deal(pool, shares, rng)
+        first, second = deal(dealt, shares, rng)
         factor = spread(n, m, len(first), len(second))
         found = distance(values[first], values[second])
         levels.append(found * level(n, m, len(first), len(second)))
         spreads.append(found * factor)
         if place < _JACKKNIVES and too_few(training, comparison.synthetic, pool) is None:
-            left, right = pool.take(first), pool.take(second)
-            jackknives.append(factor**2 * _jackknife(smooth, left, values[first], right, values[second], parts, rng))
+            jackknives.append(factor**2 * _jackknife(smooth, dealt.take(first), dealt.take(second), parts, rng))
             # The same deal without one part of the pool after the other.
             members = [(np.intersect1d(first, rows), np.intersect1d(second, rows)) for rows in kept]
             without.append([factor * smooth(values[one], values[other]) for one, other in members])
@@ -179,16 +179,9 @@ def _deals(
     return _Deals(mean, variance, relative, float(np.mean(jackknives)) if jackknives else 0.0)
 
 
-def _jackknife(
-    distance: Distance,
-    first: Features,
-    x: np.ndarray,
-    second: Features,
-    y: np.ndarray,
-    parts: int,
-    rng: np.random.Generator,
-) -> float:
-    """Variance of the distance of `x` and `y`, leaving out parts of the patients of either set in turn."""
+def _jackknife(distance: Distance, first: Features, second: Features, parts: int, rng: np.random.Generator) -> float:
+    """Variance of the distance of two sets, leaving out parts of the patients of either set in turn."""
+    x, y = first.values, second.values
     without_x = [distance(x[rows], y) for rows in leave_out(first, parts, rng)]
     without_y = [distance(x, y[rows]) for rows in leave_out(second, parts, rng)]
     return sum((len(one) - 1) * float(np.var(one)) for one in (without_x, without_y))
@@ -201,10 +194,10 @@ def _together(first: Features, second: Features) -> Features:
     return Features(np.concatenate([first.values, second.values]), patients)
 
 
-def _narrow(first: Features, second: Features, rng: np.random.Generator) -> Callable[[Features], np.ndarray]:
+def _narrow(first: Features, second: Features, rng: np.random.Generator) -> Callable[[Features], Features]:
     """Projection to the leading principal components of both sets together, as float64."""
     if first.values.shape[1] <= WIDTH:
-        return lambda features: features.values.astype(np.float64)
+        return lambda features: Features(features.values.astype(np.float64), features.patients)
     parts = [one.values[rng.permutation(len(one))[:_SAMPLE]] for one in (first, second)]
     centre = first.values.mean(axis=0, dtype=np.float64)
     rows = np.concatenate(parts) - centre
@@ -215,7 +208,9 @@ def _narrow(first: Features, second: Features, rng: np.random.Generator) -> Call
         values, vectors = linalg.eigh(rows @ rows.T, subset_by_index=(len(rows) - kept, len(rows) - 1))
         solid = values > values.max(initial=0.0) * 1e-10
         axes = rows.T @ vectors[:, solid] / np.sqrt(values[solid])
-    return lambda features: (features.values - centre) @ axes if axes.size else np.zeros((len(features), 1))
+    if not axes.size:
+        axes = np.eye(rows.shape[1], 1)
+    return lambda features: Features((features.values - centre) @ axes, features.patients)
 
 
 def _in_logarithms(estimate: Estimate) -> Estimate:

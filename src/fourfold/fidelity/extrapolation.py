@@ -11,6 +11,7 @@ import numpy as np
 
 from fourfold.errors import InputError
 from fourfold.fidelity.frechet import FrechetReference
+from fourfold.fidelity.moments import Moments
 
 __all__ = ["frechet_distance_infinity"]
 
@@ -60,8 +61,22 @@ def frechet_distance_infinity(x: np.ndarray, y: np.ndarray, *, seed: int = 0) ->
     reference = FrechetReference(x)
     order = np.random.default_rng([seed, len(y)]).permutation(len(y))
     sizes = subset_sizes(len(y))
-    distances = np.array([reference.distance(y[order[:size]]) for size in sizes])
-    return float(intercept_weights(sizes) @ distances)
+    return float(intercept_weights(sizes) @ _nested_distances(reference, y[order], sizes))
+
+
+def _nested_distances(reference: FrechetReference, y: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Distances of the first rows of `y`, as many as `sizes` say; every row is summed once."""
+    distances = np.empty(len(sizes))
+    moments, done = Moments.empty(y.shape[1]), 0
+    for place, size in enumerate(sizes):
+        if min(reference.count, size) <= y.shape[1]:
+            distances[place] = reference.distance(y[:size])
+            continue
+        if not np.isfinite(y[done:size]).all():
+            raise InputError("features must be finite; remove the images whose features are NaN or infinite")
+        moments, done = moments.update(y[done:size]), size
+        distances[place] = reference.distance_to_moments(moments)
+    return distances
 
 
 def subset_sizes(m: int) -> np.ndarray:

@@ -104,15 +104,24 @@ class FrechetReference:
                 f"the sets have {self.width} and {y.shape[1]} features; compute both with one feature extractor"
             )
         if self._covariance is not None and len(y) > self.width:
-            moments = Moments.of(y)
-            shift = self.mean - moments.mean
-            traces = np.trace(self._covariance) + np.trace(moments.covariance)
-            overlap = _trace_of_root(self._covariance, moments.covariance, self._triangle)
-        else:
-            mean, root = _factor(y)
-            shift = self.mean - mean
-            traces = np.vdot(self._root, self._root) + np.vdot(root, root)
-            overlap = linalg.svdvals(root @ self._root.T, check_finite=False).sum()
+            return self.distance_to_moments(Moments.of(y))
+        mean, root = _factor(y)
+        shift = self.mean - mean
+        traces = np.vdot(self._root, self._root) + np.vdot(root, root)
+        overlap = linalg.svdvals(root @ self._root.T, check_finite=False).sum()
+        return float(max(shift @ shift + traces - 2.0 * overlap, 0.0))
+
+    def distance_to_moments(self, moments: Moments) -> float:
+        """Frechet distance to a set of which only the moments are kept, of more images than features."""
+        if self._covariance is None or moments.count <= self.width:
+            raise InputError(
+                f"moments of {self.count} and {moments.count} images do not determine covariances of "
+                f"{self.width} features; give the features themselves"
+            )
+        covariance = moments.covariance
+        shift = self.mean - moments.mean
+        traces = np.trace(self._covariance) + np.trace(covariance)
+        overlap = _trace_of_root(self._covariance, covariance, self._triangle)
         return float(max(shift @ shift + traces - 2.0 * overlap, 0.0))
 
 

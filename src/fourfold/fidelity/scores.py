@@ -183,8 +183,9 @@ def _radiomic_score(name: str, comparison: Comparison, scale: Scale, *, logarith
     }
 
     def distance(x: np.ndarray, y: np.ndarray) -> float:
-        # Principal components keep the scale of the whole sets; columns get that of the very sets compared.
-        if usable.sum() > WIDTH:
+        # Principal components keep the scale of the whole sets, and so do ranges, which grow with the number of images;
+        # standard deviations are those of the very sets compared.
+        if usable.sum() > WIDTH or scale is joint_range:
             return frechet_distance(x, y)
         origin, factor = scale(x, y)
         return frechet_distance((x - origin) * factor, (y - origin) * factor)
