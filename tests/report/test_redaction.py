@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -38,6 +40,16 @@ def test_names_of_the_sets_are_left_out_wherever_they_are_quoted(evaluation):
     assert redaction.text(text) == (
         "(name left out) and (name left out) of (name left out), the folder (name left out)"
     )
+
+
+def test_a_folder_with_an_ordinary_name_does_not_take_the_word_away(evaluation):
+    named = {
+        role: replace(summary, path=role if role == "training" else f"sets/{role}")
+        for role, summary in evaluation.summaries.items()
+    }
+    text = "the training set, sets/holdout and the holdout set"
+    said = "the training set, (name left out) and the holdout set"
+    assert Redaction.of(replace(evaluation, summaries=named)).text(text) == said
 
 
 def test_names_are_left_out_of_keys_and_nested_values():

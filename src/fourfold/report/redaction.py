@@ -49,21 +49,23 @@ class Redaction:
         free text; no room writes identifiers into its sentences, and the tests look for them in the files.
         """
         names: set[str] = set()
+        # A folder called "training" is told from the word by its separators only.
+        folders = {summary.path for summary in evaluation.summaries.values()}
         for summary in evaluation.summaries.values():
-            names.add(summary.path)
             for path, _ in summary.skipped:
                 names.update(_path_names(path))
         for images in (evaluation.sets.training, evaluation.sets.holdout, evaluation.sets.synthetic):
             if images is None:
                 continue
             if images.root is not None:
-                names.add(str(images.root))
+                folders.add(str(images.root))
             for entry in images.entries:
                 names.update(_path_names(entry.path))
                 if entry.file is not None:
                     names.update(_path_names(str(entry.file)))
                 if entry.patient is not None:
                     names.add(entry.patient)
+        names |= {folder for folder in folders if "/" in folder or "\\" in folder}
         return cls(tuple(sorted(filter(_distinct, names), key=lambda text: (-len(text), text))))
 
     def text(self, text: str) -> str:
