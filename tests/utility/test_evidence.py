@@ -43,6 +43,7 @@ def test_fresh_real_images_as_synthetic_hold_the_null_in_about_95_of_100_draws(s
     inside = [abs(each.gain) <= each.half_width for each in found]
     # 95 % would give 53 to 60 of 60 in 98 of 100 runs: a little wide is allowed, narrow is not.
     assert sum(inside) >= 53
+    assert sum(abs(each.gain) <= each.null_half_width for each in found) >= 51
     deviation = np.std([each.gain for each in found])
     stated = np.mean([each.half_width for each in found]) / 1.96
     assert 0.8 * deviation < stated < 2.0 * deviation

@@ -137,13 +137,18 @@ def outcome(run: Run, test: Labelled, available: tuple[int, int], generator: np.
             moves[arm] = _Variance(float(np.mean(differences**2)) / 4, len(pairs))
             interplay[arm] = float(np.mean([_variance(resampled(a) - resampled(b)) for a, b in pairs])) / 4
     # A mean over r draws of n from N images varies less than one draw.
+    fresh = moves["real"]
+    factors = []
     for arm, size in zip(("real", "synthetic"), available, strict=True):
         share = run.size / size
         factor = share + (1 - share) / len(run.whole[arm])
+        factors.append(factor)
         moves[arm] *= factor
         interplay[arm] *= factor
 
-    def difference(arm: str, control: str, training: list[_Variance], shared: float, null: list[_Variance]):
+    def difference(
+        arm: str, control: str, training: list[_Variance], shared: float, null: list[_Variance]
+    ) -> Difference:
         tested = _Variance(max(_variance(boots[arm] - boots[control]) - shared, 0.0), np.inf)
         return Difference(
             float(values[arm].mean()),
@@ -157,7 +162,7 @@ def outcome(run: Run, test: Labelled, available: tuple[int, int], generator: np.
         "real",
         [moves["real"], moves["synthetic"]],
         interplay["real"] + interplay["synthetic"],
-        [moves["real"], moves["real"]],
+        [fresh * sum(factors)],
     )
     if run.halves["real+synthetic"]:
         gains = [
