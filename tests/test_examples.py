@@ -33,9 +33,7 @@ def test_metrics_on_arrays_tells_the_two_generators_apart():
 
 
 def test_evaluate_phantoms_lists_the_planted_copies_with_their_sources(tmp_path):
-    output = run(
-        "evaluate_phantoms.py", "--patients", "120", "--only", "privacy", "--output", str(tmp_path / "report")
-    )
+    output = run("evaluate_phantoms.py", "--patients", "120", "--only", "privacy", "--output", str(tmp_path / "report"))
     counts = re.search(r"(\d+) copies planted, (\d+) listed, (\d+) of them with the right source", output)
     planted, listed, right = map(int, counts.groups())
     assert planted == 6

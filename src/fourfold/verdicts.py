@@ -49,6 +49,18 @@ PRIMARY: dict[Axis, tuple[str, ...]] = {
 ENOUGH_IMAGES = 100
 _LEVEL = 0.05
 
+# Scores that are shares or areas under a curve, and end at 1.
+_SHARES = {
+    "authenticity",
+    "coverage",
+    "exposure",
+    "nearest_neighbour_ratio",
+    "precision",
+    "recall",
+    "train_synthetic_test_real",
+    "train_synthetic_test_real_cnn",
+}
+
 _QUESTION = {
     "fidelity": ("look like real ones", "differ from fresh real images"),
     "variety": ("cover what real patients look like", "cover less than fresh real images would"),
@@ -112,6 +124,7 @@ def with_common_bands(scores: Sequence[Score]) -> list[Score]:
             edge if edge in (0.0, 1.0) else score.null + widening * (edge - score.null) for edge in score.null_interval
         )
         low = max(low, 0.0) if score.null_interval[0] >= 0 else low
+        high = min(high, 1.0) if score.name in _SHARES else high
         widened.append(replace(score, null_interval=(low, high)).with_details(null_interval_of=len(banded)))
     return widened
 

@@ -92,4 +92,3 @@ def write_demonstration(
             f"utility: {len(mislabelled)} labels are wrong",
         ),
     )
-
