@@ -33,6 +33,7 @@ def run(options: argparse.Namespace) -> int:
         report = check_sets(
             _named(options.paths),
             columns=columns_of(options.column),
+            root=options.root,
             volumes=options.volumes,
             slices=options.slices,
             progress=progress,

@@ -41,8 +41,11 @@ def run(options: argparse.Namespace) -> int:
     for name, part in parts.items():
         patients = "" if part.patients is None else f" of {len(set(part.patients))} patients"
         print(f"{name}: {len(part)} images{patients}")
+    table = Path(options.output)
+    beside = image_set.root is None or table.resolve().parent == image_set.root.resolve()
+    root = "" if beside else f" --root {image_set.root}"
     print(
-        f"table: {options.output}  (use it with --train {options.output} --train-split training "
-        f"--holdout {options.output} --holdout-split holdout)"
+        f"table: {table}  (use it with --train {table} --train-split training "
+        f"--holdout {table} --holdout-split holdout{root})"
     )
     return 0
