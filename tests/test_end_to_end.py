@@ -84,7 +84,11 @@ class Case:
         )
 
 
-@pytest.fixture(scope="module", params=list(SIZES))
+# One worker a data set, so that its features are computed once.
+GROUPS = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in SIZES]
+
+
+@pytest.fixture(scope="module", params=GROUPS)
 def case(request, tmp_path_factory, data_folder):
     return Case(tmp_path_factory.mktemp(request.param), data_folder / request.param, SIZES[request.param])
 

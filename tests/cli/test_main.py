@@ -196,3 +196,12 @@ def test_options_are_parsed_or_refused_in_words():
         memory_of("lots")
     with pytest.raises(InputError, match="--column takes ROLE=NAME"):
         columns_of(["MRN"])
+
+
+def test_a_root_for_tables_does_not_touch_folders(folders, capsys):
+    table = folders / "elsewhere.csv"
+    assert main(["split", str(folders / "training"), "-o", str(table), "--holdout", "0.5"]) == 0
+    assert f"--root {folders / 'training'}" in capsys.readouterr().out
+    sets = [f"real={table}", f"holdout={folders / 'holdout'}"]
+    assert main(["check", "--root", str(folders / "training"), *sets]) == 0
+    assert "LEAKAGE" not in capsys.readouterr().out

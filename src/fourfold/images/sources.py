@@ -53,7 +53,8 @@ def open_set(
     split : str or None
         Only the images of this split; None takes all of them.
     root : path or None
-        Where the paths of a table start; None for the table's folder.
+        Where the paths of a table or data list start that is given as a file; None for its own folder. The table
+        inside a folder always starts there.
     volumes : bool
         Whether DICOM files that share a series become one volume; otherwise each file is an image.
     slices : bool
@@ -133,9 +134,8 @@ def _from_path(
         table = find_table(source)
         if table is None:
             return _from_folder(source, name, split, volumes, reading)
-        return _from_rows(
-            read_table(table, root=base, columns=columns), base or source, name, table, split, volumes, reading
-        )
+        # A folder's own table speaks of that folder, whatever `root` says of tables that lie elsewhere.
+        return _from_rows(read_table(table, columns=columns), source, name, table, split, volumes, reading)
     if suffix in TABLE_SUFFIXES:
         rows = read_table(source, root=base, columns=columns)
         return _from_rows(rows, base or source.parent, name, source, split, volumes, reading)
