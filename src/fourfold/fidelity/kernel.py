@@ -191,9 +191,12 @@ def _sums(left: _Grouped, right: _Grouped, rows: slice, columns: slice) -> np.nd
     """Kernel sums of each pair of groups of a block, float64."""
     (a, a_starts), (b, b_starts) = left.part(rows), right.part(columns)
     wide = torch.float64 if torch.float64 in (a.dtype, b.dtype) else torch.float32
-    block = a.to(wide) @ b.to(wide).T
-    block.mul_(1.0 / a.shape[1]).add_(1.0)
-    block = (block * block).mul_(block).numpy()
+    # NumPy's product is the faster one on some processors, and it halves the work where both sides are one array.
+    scaled = a.to(wide).numpy() @ b.to(wide).numpy().T
+    scaled *= 1.0 / a.shape[1]
+    scaled += 1.0
+    block = np.square(scaled)
+    block *= scaled
     if a_starts is not None:
         block = np.add.reduceat(block, a_starts, axis=0, dtype=np.float64)
     if b_starts is not None:

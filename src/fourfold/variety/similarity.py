@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
 
 from fourfold.errors import InputError
 
@@ -145,6 +144,9 @@ def pair_similarity(
         Spatial shape.
     pairs : array of int, shape (P, 2)
     """
+    # Imported here: loading it takes longer than a whole evaluation that is read back from the store.
+    from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
+
     scales = similarity_scales(shape)
     if scales == 0:
         raise InputError(f"structural similarity needs images of at least {_WINDOW} pixels a side, got {shape}")
