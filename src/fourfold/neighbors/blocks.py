@@ -126,7 +126,7 @@ class Blocks:
             for part in _parts(points):
                 rows = part if metric == "euclidean" else mapped(part, metric)
                 self._centre += rows.sum(axis=0, dtype=np.float64) / max(self.m, 1)
-        fits = dtype.itemsize * self.width * (self.m + (0 if same else self.n)) <= memory // 8
+        fits = dtype.itemsize * self.width * (self.m + (0 if same else self.n)) <= memory // 16
         self._ready_points = self._rows(points, slice(0, self.m)) if fits else None
         self._ready_queries = None
         if fits:
