@@ -135,7 +135,7 @@ class Blocks:
         self.query_sizes = self.point_sizes if same else self._sizes(queries, self._ready_queries, self.n)
 
     def _block_rows(self, memory: int) -> int:
-        step = 2048
+        step = 1280
         while step > 64 and self.dtype.itemsize * step * (4 * step + 4 * self.width) > memory // 2:
             step //= 2
         return step
