@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,14 @@ from fourfold.score import Metric, Score, from_record, to_record
 __all__ = ["answer", "answer_key"]
 
 
-def answer_key(metric: Metric, extractor: FeatureExtractor | None, opened: Opened) -> str:
+def answer_key(metric: Metric, extractors: Sequence[FeatureExtractor], opened: Opened) -> str:
     """Everything that decides a metric's scores, as text."""
     preparation = opened.sets.training.preparation
     return json.dumps(
         {
             "code": _code_digest(),
             "metric": metric.key,
-            "extractor": None if extractor is None else extractor.fingerprint,
+            "extractors": [extractor.fingerprint for extractor in extractors],
             "sets": dict(opened.digests),
             "preparation": None if preparation is None else preparation.describe(),
             "seed": opened.sets.seed,

@@ -1,7 +1,8 @@
 """The three sets that every question is asked about.
 
 `Sets` are the prepared images of training, holdout and synthetic set. A `Comparison` is the same three in one
-feature space, with the neighbours between them, computed once however many metrics ask.
+feature space, with the neighbours between them, computed once however many metrics ask. A fourth, the reference set,
+serves attacks that need to know what patients look like in general: other patients again, in no other set.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from fourfold.images.sets import ImageSet
 from fourfold.neighbors import BallCounts, Neighbors, ball_counts, mutual_ball_counts, nearest
 from fourfold.neighbors.balls import with_centres
 
-__all__ = ["Comparison", "Features", "Role", "Sets"]
+__all__ = ["Comparison", "Features", "Progress", "Role", "Sets", "Spaces", "no_progress"]
 
-Role = Literal["training", "holdout", "synthetic"]
+Role = Literal["training", "holdout", "synthetic", "reference"]
 Progress = Callable[[str, int, int], None]
 
 
@@ -63,7 +64,7 @@ class Features:
 
 @dataclass(frozen=True)
 class Sets:
-    """The prepared images of the three sets, and how to work on them."""
+    """The prepared images of the three sets, and how to work on them; `reference` where a third split was given."""
 
     training: ImageSet
     synthetic: ImageSet
@@ -71,6 +72,7 @@ class Sets:
     seed: int = 0
     memory: int = 1 << 30
     progress: Progress = no_progress
+    reference: ImageSet | None = None
 
 
 @dataclass
@@ -90,6 +92,8 @@ class Comparison:
         Bytes that a search may use above its inputs.
     names : tuple of str or None
         Names of the columns.
+    reference : Features or None
+        Real patients that are neither in training nor in the holdout.
     """
 
     space: str
@@ -100,6 +104,7 @@ class Comparison:
     seed: int = 0
     memory: int = 1 << 30
     names: tuple[str, ...] | None = None
+    reference: Features | None = None
     _found: dict[tuple[str, str], Neighbors] = field(default_factory=dict, repr=False)
     _counted: dict[tuple[str, str, int], BallCounts] = field(default_factory=dict, repr=False)
 
@@ -162,3 +167,18 @@ class Comparison:
                 )
             self._counted[queries, points, k] = around_points
         return self._counted[queries, points, k]
+
+
+@dataclass(frozen=True)
+class Spaces:
+    """The sets as images and in every feature space, for questions that choose among spaces.
+
+    Parameters
+    ----------
+    sets : Sets
+    comparisons : mapping of str to Comparison
+        By name of the feature space, the leading one first; rows are those of `sets`.
+    """
+
+    sets: Sets
+    comparisons: Mapping[str, Comparison]

@@ -14,7 +14,7 @@ import torch
 
 from fourfold import __version__, fidelity, privacy, utility, variety
 from fourfold.answers import answer, answer_key
-from fourfold.comparison import Comparison, Features, Progress, Role, Sets, no_progress
+from fourfold.comparison import Comparison, Features, Progress, Role, Sets, Spaces, no_progress
 from fourfold.errors import InputError
 from fourfold.features import FeatureExtractor, FeatureStore, ResultStore, extract
 from fourfold.features import get as get_extractor
@@ -94,9 +94,11 @@ def evaluate(
     synthetic: Any,
     train: Any,
     holdout: Any | None = None,
+    reference: Any | None = None,
     *,
     features: Sequence[str | FeatureExtractor] = DEFAULT_FEATURES,
     only: Iterable[str] | None = None,
+    thorough: bool = False,
     splits: Mapping[Role, str] | None = None,
     columns: Mapping[str, str | None] | None = None,
     root: str | Path | None = None,
@@ -121,10 +123,14 @@ def evaluate(
         The three sets: a folder, a CSV or Parquet table, an array or whatever else `fourfold.images.open_set` opens.
         The holdout are other patients, never seen by the generator; without one every score that loses its meaning
         says so.
+    reference
+        A third set of real patients, in neither of the others; attacks on membership calibrate with it.
     features : sequence of str or FeatureExtractor
         Feature spaces, the leading one first; see `fourfold.features.get`.
     only : iterable of str or None
         Axes or metrics (``"privacy"``, ``"variety/coverage"``) to ask for; None for all.
+    thorough : bool
+        Ask the metrics that only a full audit asks as well; one that `only` names is asked in any case.
     splits : mapping of role to str or None
         The value of the split column that belongs to ``"training"``, ``"holdout"`` and ``"synthetic"``.
     columns, root, volumes, slices, skip_broken
@@ -155,12 +161,13 @@ def evaluate(
         Where a set, an option or a combination of sets is wrong; the message says what and what to do.
     """
     started = time.perf_counter()
-    asked = _asked(only)
+    asked = _asked(only, thorough)
     extractors = _extractors(features)
     opened = open_sets(
         synthetic,
         train,
         holdout,
+        reference,
         splits=splits,
         columns=columns,
         root=root,
@@ -182,8 +189,8 @@ def evaluate(
     scores: list[Score] = []
     for metric in asked:
         for space, subject in _subjects(metric, opened.sets, comparisons):
-            extractor = next((one for one in extractors if one.name == space), None)
-            key = answer_key(metric, extractor, opened)
+            behind = extractors if metric.kind == "spaces" else [one for one in extractors if one.name == space]
+            key = answer_key(metric, behind, opened)
             scores.extend(answer(metric, subject, key, results, progress))
     scores = with_common_bands(scores)
     verdicts = _verdicts(scores, opened)
@@ -211,10 +218,10 @@ def evaluate(
     )
 
 
-def _asked(only: Iterable[str] | None) -> list[Metric]:
-    known = [metric for metric in metrics() if metric.axis in AXES]
+def _asked(only: Iterable[str] | None, thorough: bool) -> list[Metric]:
+    known = list(metrics())
     if only is None:
-        return known
+        return [metric for metric in known if thorough or not metric.thorough]
     wanted = set(only)
     unknown = wanted - {metric.key for metric in known} - set(AXES)
     if unknown:
@@ -222,7 +229,11 @@ def _asked(only: Iterable[str] | None) -> list[Metric]:
             f"there is no axis or metric {', '.join(sorted(map(repr, unknown)))}; "
             f"axes are {', '.join(AXES)}, and `fourfold metrics` lists the metrics"
         )
-    return [metric for metric in known if metric.key in wanted or metric.axis in wanted]
+    return [
+        metric
+        for metric in known
+        if metric.key in wanted or (metric.axis in wanted and (thorough or not metric.thorough))
+    ]
 
 
 def _extractors(features: Sequence[str | FeatureExtractor]) -> list[FeatureExtractor]:
@@ -259,6 +270,7 @@ def _comparison(
         training=features["training"],
         synthetic=features["synthetic"],
         holdout=features.get("holdout"),
+        reference=features.get("reference"),
         seed=sets.seed,
         memory=sets.memory,
         names=names,
@@ -269,6 +281,8 @@ def _roles(sets: Sets) -> dict[Role, Any]:
     found: dict[Role, Any] = {"training": sets.training, "synthetic": sets.synthetic}
     if sets.holdout is not None:
         found["holdout"] = sets.holdout
+    if sets.reference is not None:
+        found["reference"] = sets.reference
     return found
 
 
@@ -300,6 +314,8 @@ def _findings(image_set: Any) -> dict[str, np.ndarray] | None:
 def _subjects(metric: Metric, sets: Sets, comparisons: Mapping[str, Comparison]) -> list[tuple[str | None, Any]]:
     if metric.kind == "images":
         return [(None, sets)]
+    if metric.kind == "spaces":
+        return [(None, Spaces(sets, comparisons))]
     return [
         (space, comparison)
         for space, comparison in comparisons.items()

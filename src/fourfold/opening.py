@@ -50,8 +50,8 @@ class Opened:
     ----------
     sets : Sets
     patients : mapping of role to array of int, shape (N,), or None
-        Numbers shared by training and holdout; where identifiers are missing, near-duplicate groups stand in.
-        Those of the synthetic set are None unless it brings its own.
+        Numbers shared by training, holdout and reference; where identifiers are missing, near-duplicate groups stand
+        in. Those of the synthetic set are None unless it brings its own.
     digests : mapping of role to str
         SHA-256 over the contents, labels and patients of each set, in order.
     summaries : mapping of role to SetSummary
@@ -70,6 +70,7 @@ def open_sets(
     synthetic: Any,
     training: Any,
     holdout: Any | None,
+    reference: Any | None = None,
     *,
     splits: Mapping[Role, str] | None = None,
     columns: Mapping[str, str | None] | None = None,
@@ -88,8 +89,8 @@ def open_sets(
 
     Parameters
     ----------
-    synthetic, training, holdout
-        Whatever `fourfold.images.open_set` opens.
+    synthetic, training, holdout, reference
+        Whatever `fourfold.images.open_set` opens; holdout and reference may be None.
     splits : mapping of role to str or None
         The value of the split column that belongs to each role.
     columns, root, volumes, slices, skip_broken
@@ -106,12 +107,14 @@ def open_sets(
     Raises
     ------
     InputError
-        Where a set cannot be read, the sets disagree in size, channels or scaling, or the holdout shares images or
-        patients with training.
+        Where a set cannot be read, the sets disagree in size, channels or scaling, or two real sets share images or
+        patients.
     """
     asked: dict[Role, Any] = {"training": training, "synthetic": synthetic}
     if holdout is not None:
         asked["holdout"] = holdout
+    if reference is not None:
+        asked["reference"] = reference
     found: dict[Role, ImageSet] = {}
     for place, (role, source) in enumerate(asked.items()):
         progress("opening the sets", place, len(asked))
@@ -127,11 +130,13 @@ def open_sets(
         )
     progress("opening the sets", len(asked), len(asked))
     contents = {role: image_set.digests() for role, image_set in found.items()}
-    strays = ""
-    if "holdout" in found:
-        found["holdout"], strays = _without_leakage(found["training"], found["holdout"], contents)
+    strays = []
+    for control, other in (("holdout", "training"), ("reference", "training"), ("reference", "holdout")):
+        if control in found and other in found:
+            found[control], sentence = _without_leakage(found, control, other, contents)
+            strays.append(sentence)
     prepared = prepare(found, size=size, channels=channels, scaling=scaling)
-    notes = [*([strays] if strays else []), *_limits(prepared)]
+    notes = [*filter(None, strays), *_limits(prepared)]
     patients, stand_in = _patients(prepared)
     if stand_in:
         notes.append(stand_in)
@@ -140,6 +145,7 @@ def open_sets(
         training=prepared["training"],
         synthetic=prepared["synthetic"],
         holdout=prepared.get("holdout"),
+        reference=prepared.get("reference"),
         seed=seed,
         memory=memory,
         progress=progress,
@@ -161,37 +167,40 @@ def open_sets(
     return Opened(sets, patients, digests, summaries, tuple(notes))
 
 
-def _without_leakage(training: ImageSet, holdout: ImageSet, contents: dict[Role, list[str]]) -> tuple[ImageSet, str]:
-    """The holdout without stray images of the training set, and a sentence about them; refuses more than strays.
+def _without_leakage(
+    found: Mapping[Role, ImageSet], control: Role, other: Role, contents: dict[Role, list[str]]
+) -> tuple[ImageSet, str]:
+    """The control set without stray images of another one, and a sentence about them; refuses more than strays.
 
     Large public sets hold a few films that were filed under two patients. Those are left out, said so; beyond
     that, or where patients are shared, the holdout is no control.
     """
-    if training.patients is not None and holdout.patients is not None:
-        both = set(training.patients) & set(holdout.patients)
+    own, others = found[control], found[other]
+    if own.patients is not None and others.patients is not None:
+        both = set(others.patients) & set(own.patients)
         if both:
-            rows = np.flatnonzero(np.isin(holdout.patients, list(both)))
+            rows = np.flatnonzero(np.isin(own.patients, list(both)))
             raise InputError(
-                f"the holdout shares {len(both)} patients ({len(rows)} images) with the training set, for example the "
-                f"patient of {holdout.paths[rows[0]]}; a holdout must hold other patients: "
+                f"the {control} shares {len(both)} patients ({len(rows)} images) with the {other} set, for example the "
+                f"patient of {own.paths[rows[0]]}; a {control} must hold other patients: "
                 "split by patient (fourfold check lists the shared ones)"
             )
-    row_of = {digest: row for row, digest in enumerate(contents["training"])}
-    shared = [row for row, digest in enumerate(contents["holdout"]) if digest in row_of]
+    row_of = {digest: row for row, digest in enumerate(contents[other])}
+    shared = [row for row, digest in enumerate(contents[control]) if digest in row_of]
     if not shared:
-        return holdout, ""
-    twin = training.paths[row_of[contents["holdout"][shared[0]]]]
-    if len(shared) > STRAY_SHARE * len(holdout):
+        return own, ""
+    twin = others.paths[row_of[contents[other][shared[0]]]]
+    if len(shared) > STRAY_SHARE * len(own):
         raise InputError(
-            f"the holdout shares {len(shared)} of {len(holdout)} images with the training set, for example "
-            f"{holdout.paths[shared[0]]} is {twin}; a holdout must hold other patients: "
+            f"the {control} shares {len(shared)} of {len(own)} images with the {other} set, for example "
+            f"{own.paths[shared[0]]} is {twin}; a {control} must hold other patients: "
             "remove the shared images (fourfold check lists them)"
         )
-    kept = np.setdiff1d(np.arange(len(holdout)), shared)
-    contents["holdout"] = [contents["holdout"][row] for row in kept]
-    return holdout.take(kept), (
-        f"{len(shared)} of {len(holdout)} holdout images are also in the training set and were left out of the "
-        "holdout (fourfold check lists them)."
+    kept = np.setdiff1d(np.arange(len(own)), shared)
+    contents[control] = [contents[control][row] for row in kept]
+    return own.take(kept), (
+        f"{len(shared)} of {len(own)} {control} images are also in the {other} set and were left out of the "
+        f"{control} (fourfold check lists them)."
     )
 
 
@@ -214,7 +223,7 @@ def _limits(sets: Mapping[Role, ImageSet]) -> list[str]:
 
 def _patients(sets: Mapping[Role, ImageSet]) -> tuple[dict[Role, np.ndarray | None], str | None]:
     """Numbers for patients, shared between training and holdout, and a sentence where groups stand in."""
-    real = [role for role in ("training", "holdout") if role in sets]
+    real = [role for role in ("training", "holdout", "reference") if role in sets]
     names: dict[Role, np.ndarray] = {}
     without = [role for role in real if sets[role].patients is None]
     for role in real:

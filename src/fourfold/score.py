@@ -173,7 +173,7 @@ def does_not_apply(axis: Axis, name: str, reason: str, **fields: Any) -> Score:
     return Score(axis=axis, name=name, value=None, reason=reason, **fields)
 
 
-Kind = Literal["features", "images"]
+Kind = Literal["features", "images", "spaces"]
 
 
 @dataclass(frozen=True)
@@ -184,9 +184,10 @@ class Metric:
     ----------
     axis, name, better, source
         As in `Score`.
-    kind : {"features", "images"}
+    kind : {"features", "images", "spaces"}
         ``"features"``: `compute` takes a `fourfold.comparison.Comparison` and is called once a feature space.
         ``"images"``: `compute` takes a `fourfold.comparison.Sets` and is called once.
+        ``"spaces"``: `compute` takes a `fourfold.comparison.Spaces`, images and every feature space, once.
     summary : str
         One line: what it answers.
     null : str
@@ -197,6 +198,8 @@ class Metric:
         From ``"holdout"``, ``"labels"``, ``"patients"``; what it cannot do without.
     spaces : tuple of str or None
         The feature spaces it is meant for; None for all.
+    thorough : bool
+        Asked by a full audit, or by its name, and not by default.
     compute : callable
         Returns a `Score` or a sequence of them. It never raises for ill-posed data: it returns a score
         with a reason.
@@ -213,6 +216,7 @@ class Metric:
     compute: Callable[[Any], Score | list[Score]]
     needs: tuple[str, ...] = ()
     spaces: tuple[str, ...] | None = None
+    thorough: bool = False
 
     @property
     def key(self) -> str:

@@ -27,6 +27,8 @@ def run(options: argparse.Namespace) -> int:
         print(f"{metric.key}  ({direction[metric.better]})")
         needs = f"needs {', '.join(metric.needs)}" if metric.needs else "needs nothing beyond the images"
         spaces = "" if metric.spaces is None else f"; only in {', '.join(metric.spaces)} features"
-        for line in (metric.summary, f"null: {metric.null}", f"cost: {metric.cost}; {needs}{spaces}", metric.source):
+        asked = "; asked by `fourfold audit`, or by name" if metric.thorough else ""
+        cost = f"cost: {metric.cost}; {needs}{spaces}{asked}"
+        for line in (metric.summary, f"null: {metric.null}", cost, metric.source):
             print(textwrap.fill(line, 110, initial_indent="    ", subsequent_indent="      "))
     return 0
