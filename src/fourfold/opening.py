@@ -189,7 +189,7 @@ def _without_leakage(
     shared = [row for row, digest in enumerate(contents[control]) if digest in row_of]
     if not shared:
         return own, ""
-    twin = others.paths[row_of[contents[other][shared[0]]]]
+    twin = others.paths[row_of[contents[control][shared[0]]]]
     if len(shared) > STRAY_SHARE * len(own):
         raise InputError(
             f"the {control} shares {len(shared)} of {len(own)} images with the {other} set, for example "
