@@ -21,6 +21,7 @@ import numpy as np
 from scipy.stats import norm
 
 from fourfold.score import Axis, Score
+from fourfold.statistics import holm
 
 __all__ = ["PRIMARY", "Status", "Verdict", "decide", "with_common_bands"]
 
@@ -149,14 +150,8 @@ def _departure(score: Score) -> float:
 
 def _rejected(scores: Sequence[Score]) -> list[Score]:
     """The scores whose null Holm's procedure rejects."""
-    p_values = np.array([2 * norm.sf(max(_departure(score), 0.0)) for score in scores])
-    order = np.argsort(p_values, kind="stable")
-    rejected = []
-    for place, index in enumerate(order):
-        if p_values[index] > _LEVEL / (len(scores) - place):
-            break
-        rejected.append(scores[index])
-    return rejected
+    rejected, _ = holm([2 * norm.sf(max(_departure(score), 0.0)) for score in scores], _LEVEL)
+    return [score for score, reject in zip(scores, rejected, strict=True) if reject]
 
 
 def _read(score: Score) -> str:

@@ -1,12 +1,14 @@
 """Privacy: whether the synthetic images show the patients that the generator was trained on.
 
 `copies` lists synthetic images that are nearer to one training patient than chance allows, with a controlled share of
-false entries, and carries the verdict (`conclude`). The other scores describe how the whole set lies to the training
-set, each against the holdout scored as if it were synthetic.
+false entries. Attacks report what they achieved as endpoints; `judge` holds each against the limit of a `Policy` and
+gives the verdict. The other scores describe how the whole set lies to the training set, each against the holdout scored
+as if it were synthetic, and never enter it.
 """
 
-from fourfold.privacy.audit import conclude, copies
+from fourfold.privacy.audit import copies
 from fourfold.privacy.authenticity import authentic, authenticity
+from fourfold.privacy.conclusion import Judgement, conclude, judge
 from fourfold.privacy.copies import CopyList, find_copies
 from fourfold.privacy.correlation import highest_correlation
 from fourfold.privacy.counts import (
@@ -16,18 +18,25 @@ from fourfold.privacy.counts import (
     exposure,
     rarefied_exposure,
 )
+from fourfold.privacy.endpoints import STAGES, Endpoint, endpoints_of
 from fourfold.privacy.legacy import LegacyTriple, legacy_triple
 from fourfold.privacy.neighbour_ratio import nearest_neighbour_ratio
+from fourfold.privacy.policy import LIMITS, Policy, read_policy, write_policy
 from fourfold.privacy.power import Detection
 from fourfold.privacy.ratio import RatioNull, TwoNearest, log_ratio, two_nearest
 from fourfold.privacy.representations import REPRESENTATIONS, Representation, View, Warp
 from fourfold.privacy.working import working_images
 
 __all__ = [
+    "LIMITS",
     "REPRESENTATIONS",
+    "STAGES",
     "CopyList",
     "Detection",
+    "Endpoint",
+    "Judgement",
     "LegacyTriple",
+    "Policy",
     "RatioNull",
     "Representation",
     "TwoNearest",
@@ -38,15 +47,19 @@ __all__ = [
     "conclude",
     "copies",
     "copy_count",
+    "endpoints_of",
     "expected_copy_count",
     "expected_exposure",
     "exposure",
     "find_copies",
     "highest_correlation",
+    "judge",
     "legacy_triple",
     "log_ratio",
     "nearest_neighbour_ratio",
     "rarefied_exposure",
+    "read_policy",
     "two_nearest",
     "working_images",
+    "write_policy",
 ]

@@ -1,19 +1,12 @@
-"""The `copies` score, and what the privacy axis concludes from it.
-
-The verdict rests on the list of copies. It says what was looked for, what was found and what would have been found;
-it never says that a set is safe to share.
-"""
+"""The `copies` score: which synthetic images copy a training image, and how well the search for them sees."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
-
 import numpy as np
-from scipy.stats import binom, norm
+from scipy.stats import binom
 
 from fourfold.comparison import Sets
-from fourfold.privacy.contrast import Z_95, one_sided
+from fourfold.privacy.contrast import one_sided
 from fourfold.privacy.copies import LEVEL, CopyList, find_copies
 from fourfold.privacy.patients import numbered
 from fourfold.privacy.representations import REPRESENTATIONS
@@ -21,18 +14,12 @@ from fourfold.privacy.working import aspect_ratio, working_images
 from fourfold.score import Metric, Score, does_not_apply, register
 from fourfold.statistics import clopper_pearson, upper_bound
 
-__all__ = ["Status", "conclude", "copies"]
-
-Status = Literal["pass", "fail", "inconclusive"]
+__all__ = ["copies"]
 
 SOURCE = (
     "patient-aware nearest-neighbour ratio with a real-real null, generalised Pareto tail (Knijnenburg et al. 2009), "
     "Cauchy combination (Liu, Xie 2020) and false-discovery control (Benjamini, Hochberg 1995)"
 )
-
-ENOUGH_IMAGES = 100
-ENOUGH_NULL = 300
-LEAST_RECALL = 0.5
 
 
 def copies(sets: Sets) -> Score:
@@ -111,92 +98,6 @@ def copies(sets: Sets) -> Score:
     )
 
 
-def conclude(scores: Sequence[Score]) -> tuple[Status, str, tuple[str, ...]]:
-    """What the scores of the privacy axis add up to.
-
-    Parameters
-    ----------
-    scores : sequence of Score
-        Of the privacy axis; those of other axes are left out of account.
-
-    Returns
-    -------
-    status : {"pass", "fail", "inconclusive"}
-        *fail* where copies are listed beyond what the holdout would list; *inconclusive* without a holdout, with too
-        few images, with too little power, or where the images lie clearly nearer to the training set than fresh
-        patients do although no single copy stands out; else *pass*.
-    sentence : str
-        What was found, what was looked for and what would have been found.
-    keys : tuple of str
-        The scores that decided.
-    """
-    own = [score for score in scores if score.axis == "privacy"]
-    score = next((score for score in own if score.name == "copies"), None)
-    if score is None or score.value is None:
-        reason = "the search for copies was not run" if score is None else score.reason
-        return "inconclusive", f"Whether training images were copied cannot be told: {reason}.", ()
-    facts = score.details
-    listed, size, keys = facts["copies"], facts["images"], (_key(score),)
-    if listed:
-        entries = (
-            f"{listed} of {size} synthetic images "
-            f"{'is a copy of a training image' if listed == 1 else 'are copies of training images'}"
-        )
-        what = (
-            f"{entries} ({facts['patients']} {'patient' if facts['patients'] == 1 else 'patients'}; at most "
-            f"{100 * facts['false_discovery_rate']:g} % of the list is expected to be false)"
-        )
-        if score.departs() == "worse":
-            them = "it must" if listed == 1 else "they must"
-            return "fail", f"{what}: {them} not be shared, nor should the generator be.", keys
-        return "inconclusive", f"{what}, but of the holdout {100 * score.null:.2g} % would be listed as well.", keys
-    power = facts["power"]
-    nothing = f"No copy of a training image was found among {size} synthetic images, as they are or under {_TRIED}"
-    recall = min((one["recall"] for one in power.values()), default=0.0)
-    seen = ", ".join(f"{name} {100 * one['recall']:.0f} %" for name, one in power.items())
-    lacking = []
-    if not facts["holdout_images"]:
-        lacking.append("there is no holdout")
-    if facts["distinct_images"] < ENOUGH_IMAGES:
-        lacking.append(f"{facts['distinct_images']} different synthetic images are too few")
-    if facts["null_images"] < ENOUGH_NULL:
-        lacking.append(f"{facts['null_images']} real images make a weak null")
-    if recall < LEAST_RECALL:
-        lacking.append("too few of the planted copies were found")
-    nearer = _clearly_nearer(own)
-    if nearer:
-        lacking.append(
-            "the images lie nearer to the training set than fresh patients do ("
-            + ", ".join(f"{one.name.replace('_', ' ')} on {one.features}" for one in nearer)
-            + ")"
-        )
-    measured = f"planted copies that were found, by disguise: {seen}" if power else "no copies were planted to test it"
-    if lacking:
-        sentence = f"{nothing}, but this shows little: {'; '.join(lacking)} ({measured})."
-        return "inconclusive", sentence, (*keys, *(_key(one) for one in nearer))
-    sentence = (
-        f"{nothing}; {measured}. A share of copies above {100 * facts['upper_bound']:.2g} % would have shown itself. "
-        "Patients may be recognisable in ways that were not looked for."
-    )
-    return "pass", sentence, keys
-
-
-_TRIED = "small rotations (6 degrees), shifts (5 % of the side), mirroring, quarter turns and changes of contrast"
-
-
-def _clearly_nearer(scores: Sequence[Score]) -> list[Score]:
-    """Other scores that are worse than their null, at 5 % over all of them together."""
-    usable = [score for score in scores if score.name != "copies" and score.departs() is not None]
-    found = []
-    for score in usable:
-        widened = norm.ppf(1 - 0.025 / len(usable)) / Z_95
-        facing = score.interval[1] if score.better == "higher" else score.interval[0]
-        beyond = abs(score.value - score.null) > widened * abs(score.value - facing)
-        if score.departs() == "worse" and beyond:
-            found.append(score)
-    return found
-
-
 def _described(found: CopyList, distinct: int) -> dict[str, object]:
     power = {
         name: {"planted": one.planted, "found": one.found, "attributed": one.attributed, "recall": one.recall}
@@ -226,10 +127,6 @@ def _limits(sets: Sets, holdout: bool) -> str | None:
     if sets.training.patients is None:
         limits.append("without patient identifiers each image, or group of near-duplicates, counts as a patient")
     return "; ".join(limits) or None
-
-
-def _key(score: Score) -> str:
-    return f"{score.key}@{score.features}" if score.features else score.key
 
 
 register(

@@ -3,7 +3,8 @@
 Nothing here knows what an image is: counts, p-values and samples in, intervals and decisions out.
 """
 
-from fourfold.statistics.discoveries import benjamini_hochberg, cauchy_combination
+from fourfold.statistics.differences import difference_bound, miettinen_nurminen, miettinen_nurminen_p, residual_risk
+from fourfold.statistics.discoveries import benjamini_hochberg, cauchy_combination, holm
 from fourfold.statistics.epsilon import (
     bailey_ratio_bound,
     epsilon_lower_bound,
@@ -23,12 +24,17 @@ __all__ = [
     "cauchy_combination",
     "clopper_pearson",
     "control_threshold",
+    "difference_bound",
     "empirical_p_values",
     "epsilon_lower_bound",
     "fit_tail",
+    "holm",
     "katz_ratio_bound",
+    "miettinen_nurminen",
+    "miettinen_nurminen_p",
     "one_run_epsilon",
     "ranked_area",
+    "residual_risk",
     "tail_p_values",
     "upper_bound",
     "variance_of_mean",

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from fourfold.statistics.tails import SMALLEST_P
 
-__all__ = ["benjamini_hochberg", "cauchy_combination"]
+__all__ = ["benjamini_hochberg", "cauchy_combination", "holm"]
 
 
 def benjamini_hochberg(p: ArrayLike, level: float = 0.05) -> tuple[np.ndarray, np.ndarray]:
@@ -81,6 +81,44 @@ def cauchy_combination(p: ArrayLike) -> np.ndarray:
     with np.errstate(divide="ignore"):
         mean = np.mean(1.0 / np.tan(np.pi * p), axis=-1)
     return np.where(mean > 0, np.arctan2(1.0, mean) / np.pi, 0.5 - np.arctan(mean) / np.pi)
+
+
+def holm(p: ArrayLike, level: float = 0.05) -> tuple[np.ndarray, np.ndarray]:
+    """Control of the chance of any false rejection, whatever the dependence of the tests.
+
+    Parameters
+    ----------
+    p : array, shape (n,)
+        p-values in [0, 1].
+    level : float
+        Accepted chance of one or more false rejections.
+
+    Returns
+    -------
+    rejected : array of bool, shape (n,)
+    adjusted : array of float64, shape (n,)
+        The smallest level at which each would be rejected.
+
+    Raises
+    ------
+    ValueError
+        If a p-value is not in [0, 1].
+
+    References
+    ----------
+    S. Holm, Scand. J. Stat. 6 (1979) 65.
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.03])[1].round(2).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    p = _check_p(p)
+    n = len(p)
+    order = np.argsort(p, kind="stable")
+    adjusted = np.empty(n)
+    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(n, 0, -1)), 1.0)
+    return adjusted <= level, adjusted
 
 
 def _check_p(p: ArrayLike) -> np.ndarray:
