@@ -6,6 +6,7 @@ gives the verdict. The other scores describe how the whole set lies to the train
 as if it were synthetic, and never enter it.
 """
 
+from fourfold.privacy import membership
 from fourfold.privacy.audit import copies
 from fourfold.privacy.authenticity import authentic, authenticity
 from fourfold.privacy.conclusion import Judgement, conclude, judge
@@ -56,6 +57,7 @@ __all__ = [
     "judge",
     "legacy_triple",
     "log_ratio",
+    "membership",
     "nearest_neighbour_ratio",
     "rarefied_exposure",
     "read_policy",
