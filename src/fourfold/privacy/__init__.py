@@ -6,7 +6,6 @@ gives the verdict. The other scores describe how the whole set lies to the train
 as if it were synthetic, and never enter it.
 """
 
-from fourfold.privacy import membership
 from fourfold.privacy.audit import copies
 from fourfold.privacy.authenticity import authentic, authenticity
 from fourfold.privacy.conclusion import Judgement, conclude, judge
@@ -21,6 +20,7 @@ from fourfold.privacy.counts import (
 )
 from fourfold.privacy.endpoints import STAGES, Endpoint, endpoints_of
 from fourfold.privacy.legacy import LegacyTriple, legacy_triple
+from fourfold.privacy.membership import worst_case_membership
 from fourfold.privacy.neighbour_ratio import nearest_neighbour_ratio
 from fourfold.privacy.policy import LIMITS, Policy, read_policy, write_policy
 from fourfold.privacy.power import Detection
@@ -57,11 +57,11 @@ __all__ = [
     "judge",
     "legacy_triple",
     "log_ratio",
-    "membership",
     "nearest_neighbour_ratio",
     "rarefied_exposure",
     "read_policy",
     "two_nearest",
     "working_images",
+    "worst_case_membership",
     "write_policy",
 ]
