@@ -285,7 +285,7 @@ def _log_density(
     return found
 
 
-def _learned(synthetic: np.ndarray, reference: np.ndarray, seed: int):
+def _learned(synthetic: np.ndarray, reference: np.ndarray, seed: int) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     features = np.concatenate([synthetic, reference])
