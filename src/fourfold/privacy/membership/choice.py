@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import mannwhitneyu
+from scipy.stats import beta, mannwhitneyu
 
 from fourfold.statistics import (
     RankedArea,
@@ -220,14 +220,14 @@ def epsilon_on_halves(scores: np.ndarray, members: np.ndarray, in_first: np.ndar
     -------
     Epsilon
     """
-    chosen_on = [scores[in_first & side] for side in (members, ~members)]
+    inside, outside = (np.sort(scores[in_first & side]) for side in (members, ~members))
     candidates = np.unique(np.quantile(scores[in_first], np.linspace(0, 1, 201)[:-1], method="lower"))
-    bounds = [
-        epsilon_lower_bound(int((inside > cut).sum()), len(inside), int((outside > cut).sum()), len(outside))
-        for cut in candidates
-        for inside, outside in [chosen_on]
-    ]
-    threshold = float(candidates[int(np.argmax(bounds))])
+    named = len(inside) - np.searchsorted(inside, candidates, "right")
+    accused = len(outside) - np.searchsorted(outside, candidates, "right")
+    # As in `epsilon_lower_bound`, for all candidates at once; those that name nobody bound nothing.
+    low = beta.ppf(0.025, np.maximum(named, 1), len(inside) - np.maximum(named, 1) + 1)
+    high = beta.ppf(0.975, accused + 1, np.maximum(len(outside) - accused, 1))
+    threshold = float(candidates[int(np.argmax(np.where(named > 0, low / high, 0.0)))])
     inside, outside = scores[~in_first & members], scores[~in_first & ~members]
     counts = (int((inside > threshold).sum()), len(inside), int((outside > threshold).sum()), len(outside))
     return Epsilon(epsilon_lower_bound(*counts), threshold, *counts)
