@@ -9,6 +9,7 @@ as if it were synthetic, and never enter it.
 from fourfold.privacy.audit import copies
 from fourfold.privacy.authenticity import authentic, authenticity
 from fourfold.privacy.conclusion import Judgement, conclude, judge
+from fourfold.privacy.control import holdout_independence, refuse_dependent_holdout
 from fourfold.privacy.copies import CopyList, find_copies
 from fourfold.privacy.correlation import highest_correlation
 from fourfold.privacy.counts import (
@@ -19,13 +20,18 @@ from fourfold.privacy.counts import (
     rarefied_exposure,
 )
 from fourfold.privacy.endpoints import STAGES, Endpoint, endpoints_of
+from fourfold.privacy.exchangeability import exchangeability, two_sample_area
+from fourfold.privacy.inference import attribute_inference, inference
 from fourfold.privacy.legacy import LegacyTriple, legacy_triple
+from fourfold.privacy.linkage import half_linkage, linkage, second_scan_linkage
 from fourfold.privacy.membership import worst_case_membership
 from fourfold.privacy.neighbour_ratio import nearest_neighbour_ratio
 from fourfold.privacy.policy import LIMITS, Policy, read_policy, write_policy
 from fourfold.privacy.power import Detection
 from fourfold.privacy.ratio import RatioNull, TwoNearest, log_ratio, two_nearest
 from fourfold.privacy.representations import REPRESENTATIONS, Representation, View, Warp
+from fourfold.privacy.singling_out import isolation_test, singling_out
+from fourfold.privacy.validity import effective_patients, effective_size, intraclass_correlation
 from fourfold.privacy.working import working_images
 
 __all__ = [
@@ -43,24 +49,38 @@ __all__ = [
     "TwoNearest",
     "View",
     "Warp",
+    "attribute_inference",
     "authentic",
     "authenticity",
     "conclude",
     "copies",
     "copy_count",
+    "effective_patients",
+    "effective_size",
     "endpoints_of",
+    "exchangeability",
     "expected_copy_count",
     "expected_exposure",
     "exposure",
     "find_copies",
+    "half_linkage",
     "highest_correlation",
+    "holdout_independence",
+    "inference",
+    "intraclass_correlation",
+    "isolation_test",
     "judge",
     "legacy_triple",
+    "linkage",
     "log_ratio",
     "nearest_neighbour_ratio",
     "rarefied_exposure",
     "read_policy",
+    "refuse_dependent_holdout",
+    "second_scan_linkage",
+    "singling_out",
     "two_nearest",
+    "two_sample_area",
     "working_images",
     "worst_case_membership",
     "write_policy",
