@@ -18,6 +18,7 @@ import numpy as np
 from fourfold.comparison import Progress, Role, Sets, no_progress
 from fourfold.errors import InputError
 from fourfold.images import ImageSet, near_duplicate_groups, open_set, prepare
+from fourfold.privacy import refuse_dependent_holdout
 
 __all__ = ["STRAY_SHARE", "Opened", "SetSummary", "open_sets"]
 
@@ -107,8 +108,8 @@ def open_sets(
     Raises
     ------
     InputError
-        Where a set cannot be read, the sets disagree in size, channels or scaling, or two real sets share images or
-        patients.
+        Where a set cannot be read, the sets disagree in size, channels or scaling, two real sets share images or
+        patients, or the holdout holds other images of training patients.
     """
     asked: dict[Role, Any] = {"training": training, "synthetic": synthetic}
     if holdout is not None:
@@ -150,6 +151,7 @@ def open_sets(
         memory=memory,
         progress=progress,
     )
+    refuse_dependent_holdout(sets)
     digests = {role: _digest(image_set, contents[role], patients[role]) for role, image_set in prepared.items()}
     summaries = {
         role: SetSummary(
