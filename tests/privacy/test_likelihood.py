@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 
 from fourfold.comparison import Comparison, Features
 from fourfold.privacy.likelihood import (
+    _loss,
     feature_likelihood_divergence,
     fit_bandwidths,
     likelihood_gap,
@@ -45,6 +47,19 @@ def test_the_likelihood_is_that_of_a_mixture_of_gaussians() -> None:
     ]
     expected = -np.log(np.mean(densities, axis=0)) / 3
     assert negative_log_likelihoods(images, centres, log_variances) == pytest.approx(expected)
+
+
+def test_the_fit_descends_along_the_gradient_of_the_likelihood() -> None:
+    rng = np.random.default_rng(8)
+    squares, log_variances = torch.as_tensor(20 * rng.random((9, 4))), torch.as_tensor(rng.normal(size=4))
+    traced = log_variances.clone().requires_grad_()
+    loss = (
+        np.log(4) - torch.logsumexp(-0.5 * (squares / traced.exp() + 6 * (traced + np.log(2 * np.pi))), 1)
+    ).mean() / 6
+    loss.backward()
+    found, gradient = _loss(squares, log_variances, 6)
+    assert found == pytest.approx(loss.item())
+    assert gradient.numpy() == pytest.approx(traced.grad.numpy())
 
 
 def test_the_centre_on_an_image_gets_a_tiny_bandwidth() -> None:
@@ -105,7 +120,7 @@ def test_the_divergence_is_near_zero_for_fresh_images_and_large_for_copies_and_f
 
 def test_large_sets_are_drawn_from_and_the_score_says_so() -> None:
     rng = np.random.default_rng(6)
-    score = likelihood_gap_score(_comparison(*_normals(rng, 60, 40, 150), memory=200 * 50**2))
+    score = likelihood_gap_score(_comparison(*_normals(rng, 60, 40, 150), memory=80 * 50**2))
     assert score.details["images"] == [50, 40, 50]
     assert score.reason == "50 images each were drawn from the training and synthetic set to stay in memory"
     assert np.isfinite(score.per_synthetic["memorisation"]).sum() == 50
