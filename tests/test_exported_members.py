@@ -6,7 +6,7 @@ import pytest
 
 import fourfold
 
-ROOMS = ("features", "fidelity", "images", "neighbors", "privacy", "report", "utility", "variety")
+ROOMS = ("auditing", "features", "fidelity", "images", "neighbors", "privacy", "report", "utility", "variety")
 
 
 def test_everything_in_all_can_be_had():

@@ -18,6 +18,7 @@ FLOORS = (
     ("verdicts", "opening"),
     ("answers", "tables"),
     ("evaluation", "report"),
+    ("auditing",),
     ("cli",),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

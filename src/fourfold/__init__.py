@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from fourfold import features, fidelity, images, neighbors, privacy, report, utility, variety
+    from fourfold import auditing, features, fidelity, images, neighbors, privacy, report, utility, variety
+    from fourfold.auditing import Audit, audit
     from fourfold.errors import FourfoldError, InputError, MissingExtra, UnreadableImage
     from fourfold.evaluation import Evaluation, evaluate
     from fourfold.images import ImageSet, check_sets, open_set
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from fourfold.score import Metric, Score, metrics
 
 _HOMES = {
+    "Audit": "fourfold.auditing",
     "Evaluation": "fourfold.evaluation",
     "FourfoldError": "fourfold.errors",
     "ImageSet": "fourfold.images",
@@ -27,15 +29,17 @@ _HOMES = {
     "MissingExtra": "fourfold.errors",
     "Score": "fourfold.score",
     "UnreadableImage": "fourfold.errors",
+    "audit": "fourfold.auditing",
     "check_sets": "fourfold.images",
     "evaluate": "fourfold.evaluation",
     "metrics": "fourfold.score",
     "open_set": "fourfold.images",
     "phantoms": "fourfold.images.phantoms",
 }
-_ROOMS = ("features", "fidelity", "images", "neighbors", "privacy", "report", "utility", "variety")
+_ROOMS = ("auditing", "features", "fidelity", "images", "neighbors", "privacy", "report", "utility", "variety")
 
 __all__ = [
+    "Audit",
     "Evaluation",
     "FourfoldError",
     "ImageSet",
@@ -44,6 +48,8 @@ __all__ = [
     "MissingExtra",
     "Score",
     "UnreadableImage",
+    "audit",
+    "auditing",
     "check_sets",
     "evaluate",
     "features",

@@ -19,6 +19,7 @@ from fourfold.errors import InputError
 from fourfold.features import FeatureExtractor, FeatureStore, ResultStore, extract
 from fourfold.features import get as get_extractor
 from fourfold.opening import Opened, SetSummary, open_sets
+from fourfold.privacy import Policy
 from fourfold.score import AXES, Axis, Metric, Score, metrics
 from fourfold.tables import image_table, training_table
 from fourfold.verdicts import Verdict, decide, with_common_bands
@@ -57,6 +58,8 @@ class Evaluation:
         The images, for galleries.
     comparisons : mapping of str to Comparison
         The feature spaces, for plots.
+    policy : Policy
+        The limits that the privacy verdict was judged by.
     """
 
     scores: tuple[Score, ...]
@@ -70,6 +73,7 @@ class Evaluation:
     notes: tuple[str, ...]
     sets: Sets = field(repr=False)
     comparisons: Mapping[str, Comparison] = field(repr=False)
+    policy: Policy = field(default_factory=Policy)
 
     def __getitem__(self, key: str) -> Score:
         """A score by ``"axis/name"`` (its first feature space) or ``"axis/name@features"``."""
@@ -99,6 +103,7 @@ def evaluate(
     features: Sequence[str | FeatureExtractor] = DEFAULT_FEATURES,
     only: Iterable[str] | None = None,
     thorough: bool = False,
+    policy: Policy | None = None,
     splits: Mapping[Role, str] | None = None,
     columns: Mapping[str, str | None] | None = None,
     root: str | Path | None = None,
@@ -131,6 +136,8 @@ def evaluate(
         Axes or metrics (``"privacy"``, ``"variety/coverage"``) to ask for; None for all.
     thorough : bool
         Ask the metrics that only a full audit asks as well; one that `only` names is asked in any case.
+    policy : Policy or None
+        The limits of the privacy verdict, see `fourfold.privacy.read_policy`; None for the default ones.
     splits : mapping of role to str or None
         The value of the split column that belongs to ``"training"``, ``"holdout"`` and ``"synthetic"``.
     columns, root, volumes, slices, skip_broken
@@ -161,6 +168,7 @@ def evaluate(
         Where a set, an option or a combination of sets is wrong; the message says what and what to do.
     """
     started = time.perf_counter()
+    policy = Policy() if policy is None else policy
     asked = _asked(only, thorough)
     extractors = _extractors(features)
     opened = open_sets(
@@ -193,7 +201,7 @@ def evaluate(
             key = answer_key(metric, behind, opened)
             scores.extend(answer(metric, subject, key, results, progress))
     scores = with_common_bands(scores)
-    verdicts = _verdicts(scores, opened)
+    verdicts = _verdicts(scores, opened, policy)
     notes = [*opened.notes, *(feature_store.notes if feature_store else ()), *(results.notes if results else ())]
     return Evaluation(
         scores=tuple(scores),
@@ -215,6 +223,7 @@ def evaluate(
         notes=tuple(notes),
         sets=opened.sets,
         comparisons=comparisons,
+        policy=policy,
     )
 
 
@@ -323,7 +332,7 @@ def _subjects(metric: Metric, sets: Sets, comparisons: Mapping[str, Comparison])
     ]
 
 
-def _verdicts(scores: Sequence[Score], opened: Opened) -> dict[Axis, Verdict]:
+def _verdicts(scores: Sequence[Score], opened: Opened, policy: Policy) -> dict[Axis, Verdict]:
     images = min(len(opened.sets.synthetic), len(opened.sets.training))
     found: dict[Axis, Verdict] = {}
     for axis in AXES:
@@ -331,7 +340,7 @@ def _verdicts(scores: Sequence[Score], opened: Opened) -> dict[Axis, Verdict]:
         if not own:
             continue
         if axis == "privacy":
-            found[axis] = Verdict(axis, *privacy.conclude(own))
+            found[axis] = Verdict(axis, *privacy.conclude(own, policy))
         else:
             found[axis] = decide(axis, own, images)
     return found

@@ -26,6 +26,7 @@ COMMANDS = {
     "demo": "evaluate phantoms with planted truth and write the report",
     "check": "what is in a set, what is broken, duplicates, leakage between sets",
     "evaluate": "the four answers about a synthetic set",
+    "audit": "the whole privacy audit of a synthetic set, with the statement for a data protection officer",
     "split": "divide a set into training and holdout by patient",
     "metrics": "the metrics there are, with their sources",
     "features": "the feature extractors there are",

@@ -4,10 +4,95 @@ from __future__ import annotations
 
 import argparse
 import re
+from typing import Any
 
 from fourfold.errors import InputError
 
-__all__ = ["add_reading", "columns_of", "memory_of", "size_of"]
+__all__ = ["add_policy", "add_reading", "add_sets", "add_work", "columns_of", "evaluation_of", "memory_of", "size_of"]
+
+
+def add_sets(parser: argparse.ArgumentParser) -> None:
+    """Which sets are compared, in which feature spaces, and how they are read."""
+    parser.add_argument("synthetic", metavar="SYN", help="the synthetic set: a folder, a table, an array file")
+    parser.add_argument("--train", required=True, metavar="T", help="the images that the generator was trained on")
+    parser.add_argument(
+        "--holdout", metavar="H", help="images of other patients that the generator never saw: the control"
+    )
+    parser.add_argument(
+        "--reference", metavar="R", help="images of further patients, in neither T nor H, that attacks calibrate with"
+    )
+    parser.add_argument(
+        "--features",
+        action="append",
+        metavar="SPEC",
+        help="a feature space; may be given several times, the leading one first (radiomics and pixels); "
+        "`fourfold features` lists them",
+    )
+    group = parser.add_argument_group("sets")
+    for name, letter in (("train", "T"), ("holdout", "H"), ("reference", "R"), ("synthetic", "SYN")):
+        group.add_argument(f"--{name}-split", metavar="NAME", help=f"use only this split of {letter}")
+    group.add_argument("--size", metavar="N", help="resample every image to N, HxW or DxHxW")
+    group.add_argument("--channels", type=int, choices=(1, 3), help="convert every image to grey or RGB")
+    group.add_argument(
+        "--scaling", default="auto", metavar="RULE", help="LOW:HIGH, per-image, or auto from the training set (auto)"
+    )
+    add_reading(parser)
+
+
+def add_policy(parser: argparse.ArgumentParser) -> None:
+    """By which limits privacy is judged."""
+    parser.add_argument(
+        "--policy",
+        metavar="FILE",
+        help="TOML file with the limits of the privacy verdict; `fourfold audit --write-policy FILE` writes one",
+    )
+
+
+def add_work(parser: argparse.ArgumentParser) -> None:
+    """How the work is done."""
+    group = parser.add_argument_group("work")
+    group.add_argument("--seed", type=int, default=0)
+    group.add_argument("--store", metavar="DIR", help="where features and scores are kept for the next run")
+    group.add_argument("--no-store", action="store_true", help="keep nothing")
+    group.add_argument("--memory", default="1G", metavar="BYTES", help="for neighbour searches (1G)")
+    group.add_argument("--workers", type=int, default=0, metavar="N", help="processes that decode images (0)")
+    group.add_argument("--device", default="cpu", help="where networks run, e.g. cuda (cpu)")
+    group.add_argument("--quiet", action="store_true", help="no progress bars")
+
+
+def evaluation_of(options: argparse.Namespace) -> dict[str, Any]:
+    """What `add_sets`, `add_policy` and `add_work` were told, as `fourfold.evaluate` and `fourfold.audit` take it."""
+    from fourfold.evaluation import DEFAULT_FEATURES
+    from fourfold.privacy import read_policy
+
+    splits = {
+        "training": options.train_split,
+        "holdout": options.holdout_split,
+        "reference": options.reference_split,
+        "synthetic": options.synthetic_split,
+    }
+    return {
+        "synthetic": options.synthetic,
+        "train": options.train,
+        "holdout": options.holdout,
+        "reference": options.reference,
+        "features": tuple(options.features or DEFAULT_FEATURES),
+        "policy": None if options.policy is None else read_policy(options.policy),
+        "splits": {role: split for role, split in splits.items() if split is not None},
+        "columns": columns_of(options.column),
+        "root": options.root,
+        "size": size_of(options.size),
+        "channels": options.channels,
+        "scaling": options.scaling,
+        "volumes": options.volumes,
+        "slices": options.slices,
+        "skip_broken": options.skip_broken,
+        "seed": options.seed,
+        "store": False if options.no_store else options.store,
+        "memory": memory_of(options.memory),
+        "workers": options.workers,
+        "device": options.device,
+    }
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:

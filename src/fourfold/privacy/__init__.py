@@ -19,10 +19,14 @@ from fourfold.privacy.counts import (
     exposure,
     rarefied_exposure,
 )
-from fourfold.privacy.endpoints import STAGES, Endpoint, endpoints_of
+from fourfold.privacy.data_copying import DataCopying, data_copying
+from fourfold.privacy.distance_share import DistanceShare, distance_share
+from fourfold.privacy.endpoints import STAGES, TITLES, Endpoint, endpoints_of
 from fourfold.privacy.exchangeability import exchangeability, two_sample_area
+from fourfold.privacy.identical_match import identical_match_share
 from fourfold.privacy.inference import attribute_inference, inference
 from fourfold.privacy.legacy import LegacyTriple, legacy_triple
+from fourfold.privacy.likelihood import Likelihoods, feature_likelihood_divergence, likelihood_gap
 from fourfold.privacy.linkage import half_linkage, linkage, second_scan_linkage
 from fourfold.privacy.membership import worst_case_membership
 from fourfold.privacy.neighbour_ratio import nearest_neighbour_ratio
@@ -31,6 +35,7 @@ from fourfold.privacy.power import Detection
 from fourfold.privacy.ratio import RatioNull, TwoNearest, log_ratio, two_nearest
 from fourfold.privacy.representations import REPRESENTATIONS, Representation, View, Warp
 from fourfold.privacy.singling_out import isolation_test, singling_out
+from fourfold.privacy.threshold_copies import ThresholdCopies, threshold_copies, threshold_null_bound
 from fourfold.privacy.validity import effective_patients, effective_size, intraclass_correlation
 from fourfold.privacy.working import working_images
 
@@ -38,14 +43,19 @@ __all__ = [
     "LIMITS",
     "REPRESENTATIONS",
     "STAGES",
+    "TITLES",
     "CopyList",
+    "DataCopying",
     "Detection",
+    "DistanceShare",
     "Endpoint",
     "Judgement",
     "LegacyTriple",
+    "Likelihoods",
     "Policy",
     "RatioNull",
     "Representation",
+    "ThresholdCopies",
     "TwoNearest",
     "View",
     "Warp",
@@ -55,6 +65,8 @@ __all__ = [
     "conclude",
     "copies",
     "copy_count",
+    "data_copying",
+    "distance_share",
     "effective_patients",
     "effective_size",
     "endpoints_of",
@@ -62,15 +74,18 @@ __all__ = [
     "expected_copy_count",
     "expected_exposure",
     "exposure",
+    "feature_likelihood_divergence",
     "find_copies",
     "half_linkage",
     "highest_correlation",
     "holdout_independence",
+    "identical_match_share",
     "inference",
     "intraclass_correlation",
     "isolation_test",
     "judge",
     "legacy_triple",
+    "likelihood_gap",
     "linkage",
     "log_ratio",
     "nearest_neighbour_ratio",
@@ -79,6 +94,8 @@ __all__ = [
     "refuse_dependent_holdout",
     "second_scan_linkage",
     "singling_out",
+    "threshold_copies",
+    "threshold_null_bound",
     "two_nearest",
     "two_sample_area",
     "working_images",

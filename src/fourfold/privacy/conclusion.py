@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fourfold.privacy.endpoints import Endpoint, Status, endpoints_of
+from fourfold.privacy.endpoints import TITLES, Endpoint, Status, endpoints_of
 from fourfold.privacy.policy import Policy
 from fourfold.score import Score
 
@@ -19,6 +19,7 @@ ENOUGH_NULL = 300
 """Fewer real images make a null whose tail is a guess."""
 
 _LISTED_IN_FULL = 4
+_SAID = 3
 _FURTHER = "Patients may be recognisable in ways that were not looked for."
 
 
@@ -94,7 +95,7 @@ def judge(scores: Sequence[Score], policy: Policy) -> Judgement:
     blockers = (*_blockers(own), *_weak_null(copies))
     listed = next((endpoint for endpoint in found if endpoint.name == "copies"), None)
     failed = sorted((one for one in found if one.status == "fail"), key=lambda one: one.adjusted)
-    open_ones = [one for one in found if one.status == "inconclusive"]
+    open_ones = sorted((one for one in found if one.status == "inconclusive"), key=lambda one: one.headroom)
 
     def judgement(status: Status, sentence: str, binding: Sequence[Endpoint]) -> Judgement:
         rest = sorted(found, key=lambda one: one.headroom)
@@ -103,24 +104,30 @@ def judge(scores: Sequence[Score], policy: Policy) -> Judgement:
 
     if listed is not None and listed.status == "fail":
         return judgement("fail", _copied(copies, listed), [listed])
+    searched = _search(copies, listed)
     if blockers:
-        sentence = f"{_search(copies, listed)}, but this cannot be concluded from: {'; '.join(blockers)}."
-        return judgement("inconclusive", sentence, open_ones)
+        but = ": " if listed is None else ", but this shows little: "
+        return judgement("inconclusive", f"{searched}{but}{'; '.join(blockers)}.", open_ones)
     if failed:
-        reached = "; ".join(f"{one.title} at least {one.written(one.lower)}, {_limit(one)}" for one in failed[:3])
-        sentence = f"{_search(copies, listed)}, but attacks reach more than the policy allows: {reached}."
+        reached = "; ".join(f"{one.title} at least {one.written(one.lower)}, {_limit(one)}" for one in failed[:_SAID])
+        sentence = f"Attacks reach more than the policy allows: {reached}. {searched}."
         return judgement("fail", sentence, failed)
-    if missing or open_ones:
+    if missing or open_ones or not found:
         gaps = [_gap(one, copies) for one in open_ones]
-        gaps += [f"{name.replace('_', ' ')} was not measured ({why})" for name, why in missing]
-        sentence = f"{_search(copies, listed)}, but this does not settle it: {'; '.join(gaps)}. {_power(copies)}"
+        for why in dict.fromkeys(why for _, why in missing):
+            absent = " and ".join(TITLES[name] for name, other in missing if other == why)
+            gaps.append(f"not measured: {absent} ({why})")
+        if len(gaps) > _SAID:
+            gaps = [*gaps[:_SAID], f"{len(gaps) - _SAID} more endpoints are open"]
+        but = ": " if listed is None else ", but this does not settle it: "
+        sentence = f"{searched}{but}{'; '.join(gaps) or 'no endpoint was measured'}. {_power(copies)}"
         return judgement("inconclusive", sentence.rstrip(), open_ones)
     closest = min(found, key=lambda one: one.headroom)
     sentence = (
-        f"{_search(copies, listed)}, and every attack stays below its limit; closest to it: {closest.title} at most "
-        f"{closest.written(closest.upper)}, {_limit(closest)}. {_power(copies)} {_FURTHER}"
+        f"{searched}, and every attack stays below its limit; closest to it: {closest.title} at most "
+        f"{closest.written(closest.upper)}, {_limit(closest)}. {_power(copies)}"
     )
-    return judgement("pass", sentence, [closest])
+    return judgement("pass", f"{sentence.rstrip()} {_FURTHER}", [closest])
 
 
 def _blockers(scores: Sequence[Score]) -> tuple[str, ...]:
@@ -158,10 +165,10 @@ def _search(copies: Score | None, listed: Endpoint | None) -> str:
         return "Whether training images were copied was not determined"
     images = copies.details.get("images", len(copies.per_synthetic.get("copy", ())))
     if not listed.estimate:
-        return f"No copy of a training image was found among {images} synthetic images"
-    number = f"{listed.estimate:.0f} of {images} synthetic images {'is' if listed.estimate == 1 else 'are'} listed as "
-    number += "a copy" if listed.estimate == 1 else "copies"
-    return f"{number}, which the policy accepts" if listed.status == "pass" else number
+        return f"No copy of a training image was found among {images:,d} synthetic images"
+    listing = "is listed as a copy" if listed.estimate == 1 else "are listed as copies"
+    accepted = ", which the policy accepts" if listed.status == "pass" else ""
+    return f"{listed.estimate:,.0f} of {images:,d} synthetic images {listing}{accepted}"
 
 
 def _copied(copies: Score, listed: Endpoint) -> str:
@@ -171,8 +178,8 @@ def _copied(copies: Score, listed: Endpoint) -> str:
     whose = "" if patients is None else f"{patients} {'patient' if patients == 1 else 'patients'}; "
     level = 100 * facts.get("false_discovery_rate", 0.05)
     return (
-        f"{count} of {facts['images']} synthetic images {what} ({whose}at most {level:g} % of the list is expected to "
-        f"be false): {'it' if one else 'they'} must not be shared, nor should the generator be."
+        f"{count:,d} of {facts['images']:,d} synthetic images {what} ({whose}at most {level:g} % of the list is "
+        f"expected to be false): {'it' if one else 'they'} must not be shared, nor should the generator be."
     )
 
 
@@ -190,7 +197,9 @@ def _limit(endpoint: Endpoint) -> str:
 
 def _power(copies: Score | None) -> str:
     """What the search would have found: each disguise, or the least visible ones where there are many."""
-    power = {} if copies is None else copies.details.get("power", {})
+    if copies is None:
+        return ""
+    power = copies.details.get("power", {})
     if not power:
         return "No copies were planted to test the search."
     recall = sorted((float(one["recall"]), str(name).replace("_", " ")) for name, one in power.items())

@@ -18,7 +18,7 @@ from fourfold.privacy.proof import Proof, proof_of
 from fourfold.score import Score
 from fourfold.statistics import holm
 
-__all__ = ["STAGES", "Endpoint", "Status", "endpoints_of"]
+__all__ = ["STAGES", "TITLES", "Endpoint", "Status", "endpoints_of"]
 
 Status = Literal["pass", "fail", "inconclusive"]
 
@@ -34,20 +34,22 @@ STAGES = {
 
 _LEVEL = 0.05
 _STAGE_OF = {"copies": 1, "copy": 1, "membership": 2, "epsilon": 2, "worst": 3, "model": 5}
-_TITLES = {
+TITLES = {
     "copies": "images listed as copies",
     "copy_rate": "share of copies",
     "membership_auc": "membership attack, area under the curve",
-    "membership_tpr": "training patients named by a membership attack at 1 % false alarms",
-    "worst_case_auc": "membership attack on the most exposed patients, area under the curve",
-    "worst_case_tpr": "most exposed patients named by a membership attack at 1 % false alarms",
+    "membership_tpr": "membership attack, patients named at 1 % false alarms",
+    "worst_case_auc": "most exposed patients, area under the curve",
+    "worst_case_tpr": "most exposed patients, named at 1 % false alarms",
     "singling_out_excess": "singling out beyond chance",
     "linkage_excess": "linkage beyond that of other patients",
     "inference_excess": "inference of attributes beyond that of other patients",
-    "model_auc": "membership attack on the model, area under the curve",
-    "model_tpr": "training patients named by an attack on the model at 1 % false alarms",
+    "model_auc": "attack on the model, area under the curve",
+    "model_tpr": "attack on the model, patients named at 1 % false alarms",
     "epsilon": "privacy loss (epsilon), lower bound",
 }
+"""What each endpoint is called on a page."""
+
 _UNITS = {"copy": "different synthetic images", "singling": "attempts", "linkage": "patients", "inference": "patients"}
 
 
@@ -100,7 +102,7 @@ class Endpoint:
     @property
     def title(self) -> str:
         """The endpoint in words, with its feature space."""
-        return _TITLES[self.name] + (f" ({self.features})" if self.features and self.stage > 1 else "")
+        return TITLES[self.name] + (f" ({self.features})" if self.features and self.stage > 1 else "")
 
     @property
     def headroom(self) -> float:
@@ -121,7 +123,9 @@ class Endpoint:
         if self.needed is not None:
             none = " without a copy" if self.name == "copy_rate" and self.estimate == 0 else ""
             return f"about {self.needed:,d} {self.unit}{none} would settle it"
-        if self.estimate >= self.limit and self.name != "copies":
+        if self.name == "copies":
+            return "fresh patients would be listed as well"
+        if self.estimate >= self.limit:
             return "the estimate itself lies above the limit, so that more data would not make it pass"
         return "no number of images would settle it"
 
@@ -138,10 +142,12 @@ class Endpoint:
         '4.7 %'
         """
         if self.name == "copies":
-            return f"{value:.0f}"
-        if self.name.endswith("_auc") or self.name == "epsilon":
-            return f"{value:.2f}"
-        return f"{100 * value:.2g} %" if abs(value) < 0.995 else f"{100 * value:.0f} %"
+            text = f"{value:.0f}"
+        elif self.name.endswith("_auc") or self.name == "epsilon":
+            text = f"{value:.2f}"
+        else:
+            text = f"{100 * value:.2g} %" if abs(value) < 0.095 else f"{100 * value:.0f} %"
+        return text.replace("-", "−") if not text.startswith("-0 ") else text[1:]
 
 
 def endpoints_of(scores: Sequence[Score], policy: Policy) -> tuple[Endpoint, ...]:

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
+from fourfold.privacy import judge
 from fourfold.report import evidence, wording
 from fourfold.report.bar import Bar, bar
+from fourfold.report.endpoints import EndpointRow, endpoint_rows
 from fourfold.report.evidence import Plot
 from fourfold.report.gallery import Gallery, Pair
 from fourfold.report.redaction import Redaction, plain
@@ -96,6 +98,7 @@ class Section:
     galleries: tuple[Gallery, ...]
     pairs_note: str
     pairs: tuple[Pair, ...]
+    endpoints: tuple[EndpointRow, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -178,9 +181,14 @@ def _sections(
             galleries=galleries.get(axis, ()),
             pairs_note=note if axis == "privacy" else "",
             pairs=pairs if axis == "privacy" else (),
+            endpoints=_endpoints(evaluation) if axis == "privacy" else (),
         )
         for axis in AXES
     )
+
+
+def _endpoints(evaluation: Evaluation) -> tuple[EndpointRow, ...]:
+    return endpoint_rows(judge(evaluation.axis("privacy"), evaluation.policy).endpoints)
 
 
 def _by_metric(rows: Sequence[Row]) -> tuple[MetricRows, ...]:

@@ -1,4 +1,4 @@
-"""Writes the four files of a report, whole or not at all."""
+"""Writes the files of a report, whole or not at all."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from fourfold.report.page import Edition, Page, build
 if TYPE_CHECKING:
     from fourfold.evaluation import Evaluation
 
-__all__ = ["check_writable", "render", "write_report"]
+__all__ = ["check_writable", "render", "templates", "write_report"]
 
 
-def write_report(evaluation: Evaluation, folder: Path) -> Path:
+def write_report(evaluation: Evaluation, folder: Path, beside: Mapping[str, bytes] | None = None) -> Path:
     """Write ``index.html``, ``shareable.html``, ``scores.json`` and ``images.parquet``.
 
     The files are completed in a hidden folder inside `folder` and then renamed, ``index.html`` last: whatever
@@ -40,6 +40,8 @@ def write_report(evaluation: Evaluation, folder: Path) -> Path:
     evaluation : Evaluation
     folder : Path
         Created where it does not exist; other files in it are left alone.
+    beside : mapping of str to bytes, or None
+        Further files by name, which appear with the report or not at all.
 
     Returns
     -------
@@ -54,6 +56,7 @@ def write_report(evaluation: Evaluation, folder: Path) -> Path:
     folder = Path(folder)
     plots = figures(evaluation)
     contents = {
+        **(beside or {}),
         "images.parquet": images_parquet(evaluation),
         "scores.json": scores_json(evaluation),
         "shareable.html": _html(build(evaluation, "shareable", plots)).encode("utf-8"),
@@ -103,8 +106,8 @@ def render(evaluation: Evaluation, edition: Edition) -> str:
     return _html(build(evaluation, edition, figures(evaluation)))
 
 
-def _html(page: Page) -> str:
-    """The page as HTML; the script is allowed by its hash, everything else that could be fetched is forbidden."""
+def templates() -> Environment:
+    """The templates of all pages: whatever they are given is escaped, and a name they lack is an error."""
     environment = Environment(
         loader=PackageLoader("fourfold.report"),
         autoescape=True,
@@ -113,6 +116,12 @@ def _html(page: Page) -> str:
         lstrip_blocks=True,
     )
     environment.filters["breakable"] = _breakable
+    return environment
+
+
+def _html(page: Page) -> str:
+    """The page as HTML; the script is allowed by its hash, everything else that could be fetched is forbidden."""
+    environment = templates()
     script = environment.get_template("page.js.j2").render().strip()
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     template = environment.get_template("page.html.j2")

@@ -1,0 +1,184 @@
+"""Runs the whole privacy audit and keeps what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+from fourfold.errors import InputError
+from fourfold.evaluation import Evaluation, evaluate
+from fourfold.privacy import STAGES, Endpoint, Judgement, Policy, judge
+from fourfold.report import write_report
+from fourfold.score import Score
+from fourfold.verdicts import Verdict
+
+__all__ = ["Audit", "Stage", "StageStatus", "audit"]
+
+StageStatus = Literal["pass", "fail", "inconclusive", "not tested", "does not apply"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of an audit and how it ended."""
+
+    number: int
+    name: str
+    status: StageStatus
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What an audit tried, found and would have found.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        Every score of the privacy axis.
+    judgement : Judgement
+        The verdict with its endpoints.
+    day : date
+        When it was made.
+    split_by : str
+        Who divided the patients into training and holdout; empty where it is not known.
+    """
+
+    evaluation: Evaluation
+    judgement: Judgement
+    day: date
+    split_by: str = ""
+
+    @property
+    def policy(self) -> Policy:
+        """The limits it was judged by."""
+        return self.evaluation.policy
+
+    @property
+    def status(self) -> str:
+        """``"pass"``, ``"fail"`` or ``"inconclusive"``."""
+        return self.judgement.status
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in words."""
+        return self.judgement.sentence
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """What decides, by stage."""
+        return self.judgement.endpoints
+
+    @property
+    def expires(self) -> date:
+        """The last day on which it holds."""
+        return self.policy.last_day(self.day)
+
+    @property
+    def dataset(self) -> str:
+        """SHA-256 over the contents of the synthetic set."""
+        return self.evaluation.summaries["synthetic"].digest
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """Validity, copies, membership, worst case, the three of WP216, and the model."""
+        return tuple(Stage(number, name, self._stage(number)) for number, name in STAGES.items())
+
+    def _stage(self, number: int) -> StageStatus:
+        if number == 0:
+            checked = any("blocker" in score.details for score in self.evaluation.axis("privacy"))
+            return "fail" if self.judgement.blockers else "pass" if checked else "not tested"
+        found = {endpoint.status for endpoint in self.endpoints if endpoint.stage == number}
+        if not found:
+            return "does not apply" if number == 5 and self.policy.scope == "images" else "not tested"
+        return next(status for status in ("fail", "inconclusive", "pass") if status in found)
+
+    def write(self, folder: str | Path) -> Path:
+        """Write the statement, the same for programs, and the report that stays inside.
+
+        Parameters
+        ----------
+        folder : path
+            Gets ``statement.html`` and ``audit.json``, which may be passed on; ``index.html`` with the copies beside
+            their sources and ``images.parquet``, which may not; ``shareable.html`` and ``scores.json``. All of them
+            appear, or none.
+
+        Returns
+        -------
+        Path
+            Of ``statement.html``.
+
+        Raises
+        ------
+        InputError
+            Where the folder cannot be written to.
+        """
+        from fourfold.auditing.machine import audit_json
+        from fourfold.auditing.statement import statement_of
+        from fourfold.report import render_statement
+
+        folder = Path(folder)
+        page = render_statement(statement_of(self)).encode("utf-8")
+        write_report(self.evaluation, folder, {"audit.json": audit_json(self), "statement.html": page})
+        return folder / "statement.html"
+
+
+def audit(
+    synthetic: Any,
+    train: Any,
+    holdout: Any,
+    reference: Any | None = None,
+    *,
+    policy: Policy | None = None,
+    further: Iterable[Score] = (),
+    day: date | None = None,
+    split_by: str = "",
+    **options: Any,
+) -> Audit:
+    """Audit the privacy of a synthetic set: every stage, judged by a policy.
+
+    Parameters
+    ----------
+    synthetic, train, holdout, reference
+        As for `fourfold.evaluate`. The holdout cannot be left out: without patients who were never used nothing can be
+        told about those who were.
+    policy : Policy or None
+        The limits, set before the audit; None for the default ones.
+    further : iterable of Score
+        Scores of attacks that need more than the sets, for example of those on a model. Their
+        ``details["endpoints"]`` enter the verdict like any other.
+    day : date or None
+        What the statement is dated; None for today.
+    split_by : str
+        Who divided the patients into training and holdout, for the statement.
+    **options
+        As for `fourfold.evaluate`: features, splits, columns, size, seed, store and others.
+
+    Returns
+    -------
+    Audit
+
+    Raises
+    ------
+    InputError
+        Where a set, an option or a combination of sets is wrong; the message says what and what to do.
+    """
+    if holdout is None:
+        raise InputError(
+            "an audit needs a holdout: images of patients that the generator never saw; "
+            "`fourfold split` sets some aside before training"
+        )
+    evaluation = evaluate(
+        synthetic, train, holdout, reference, only=("privacy",), thorough=True, policy=policy, **options
+    )
+    return _judged(evaluation, tuple(further), date.today() if day is None else day, split_by)
+
+
+def _judged(evaluation: Evaluation, further: Sequence[Score], day: date, split_by: str) -> Audit:
+    """The audit of an evaluation, to which further scores have been added."""
+    scores = (*evaluation.scores, *further)
+    judgement = judge(scores, evaluation.policy)
+    verdict = Verdict("privacy", judgement.status, judgement.sentence, judgement.keys)
+    evaluation = replace(evaluation, scores=scores, verdicts={**evaluation.verdicts, "privacy": verdict})
+    return Audit(evaluation, judgement, day, split_by)
