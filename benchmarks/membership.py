@@ -112,7 +112,7 @@ def row(case: Case, sets: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few sets: shows that it runs")
-    parser.add_argument("--sets", type=int, default=50, help="null sets of each kind; a fifth as many with copies")
+    parser.add_argument("--sets", type=int, default=40, help="null sets of each kind; a fifth as many with copies")
     options = parser.parse_args()
     sets = 5 if options.quick else options.sets
     header = (
