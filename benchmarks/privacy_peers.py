@@ -152,10 +152,7 @@ def measure(case: Case, run: int, seed: int) -> dict[str, float]:
     found["list, any"] = listed.any()
     if copied.any():
         found["list, found"] = listed[copied].mean()
-    if listed.any():
-        found["list, false"] = (listed & ~copied).sum() / listed.sum()
-    elif copied.any():
-        found["list, false"] = 0.0
+        found["list, false"] = (listed & ~copied).sum() / max(1, listed.sum())
     return {name: float(value) for name, value in found.items()}
 
 

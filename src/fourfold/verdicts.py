@@ -54,7 +54,9 @@ _LEVEL = 0.05
 _SHARES = {
     "authenticity",
     "coverage",
+    "distance_share",
     "exposure",
+    "identical_match_share",
     "nearest_neighbour_ratio",
     "precision",
     "recall",

@@ -66,6 +66,7 @@ def authenticity(comparison: Comparison) -> Score:
             float(flags.mean()),
             reason="without a holdout there is no null: the share depends on the number of dimensions",
             per_synthetic=columns,
+            details={"diagnostic": True},
             **fields,
         )
     own = comparison.neighbors("holdout", "training", 1)
@@ -81,7 +82,12 @@ def authenticity(comparison: Comparison) -> Score:
         null_interval=null_interval,
         null_source="holdout",
         per_synthetic=columns,
-        details={"one_sided": True, "joined_patients": reach.joined},
+        details={
+            "diagnostic": True,
+            "one_sided": True,
+            "difference": float(flags.mean()) - null,
+            "joined_patients": reach.joined,
+        },
         **fields,
     )
 

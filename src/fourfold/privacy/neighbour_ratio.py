@@ -108,6 +108,7 @@ def nearest_neighbour_ratio(comparison: Comparison) -> Score:
         reason=None if len(real) > 1 else "without a holdout the null is read from training images alone",
         per_synthetic={"neighbour_ratio": synthetic.log_ratio},
         details={
+            "diagnostic": True,
             "one_sided": True,
             "threshold": threshold,
             "null_images": len(null_values),
