@@ -15,6 +15,7 @@ from fourfold.statistics import (
     clopper_pearson,
     empirical_p_values,
     fit_tail,
+    holm,
     tail_p_values,
     upper_bound,
     variance_of_mean,
@@ -70,6 +71,15 @@ def test_benjamini_hochberg_reproduces_the_example_of_its_paper() -> None:
     assert found.sum() == 4
     assert found[:4].all()
     assert adjusted == pytest.approx(stats.false_discovery_control(p))
+
+
+def test_holm_stops_at_the_first_hypothesis_it_keeps() -> None:
+    rejected, adjusted = holm([0.03, 0.005, 0.04, 0.01], 0.05)
+    assert rejected.tolist() == [False, True, False, True]
+    np.testing.assert_allclose(adjusted, [0.06, 0.02, 0.06, 0.03])
+    assert holm([])[1].shape == (0,)
+    with pytest.raises(ValueError, match="p-values must be in"):
+        holm([1.1])
 
 
 def test_benjamini_hochberg_takes_an_empty_list_and_refuses_what_is_no_p_value() -> None:

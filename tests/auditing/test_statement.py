@@ -88,7 +88,11 @@ def test_what_was_not_measured_is_said_and_not_passed_over(make_audit, make_scor
     said = page(audit)
     assert audit.status == "inconclusive"
     assert said.count("not tested</span>") == 9
-    for what in ("Attacks on the model.", "Linkage of records.", "Not measured: singling out, linkage, inference."):
+    for what in (
+        "Attacks on the model (it was not asked for).",
+        "Linkage of records (it",
+        "Not measured: singling out, linkage, inference.",
+    ):
         assert what in said
     assert "exchangeable was not tested" in said
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 import fourfold as ff
@@ -22,10 +24,10 @@ def _one_cheap_metric(monkeypatch):
     monkeypatch.setattr("fourfold.evaluation.metrics", lambda: kept)
 
 
-def call(folder, output, *more):
+def call(folder, output, *more, command="audit"):
     sets = [str(folder / "synthetic"), "--train", str(folder / "training"), "--holdout", str(folder / "holdout")]
     options = ["--features", "pixels", "--no-store", "--quiet", "-o", str(output)]
-    return main(["audit", *sets, *options, *more])
+    return main([command, *sets, *options, *more])
 
 
 def test_an_audit_prints_verdict_and_stages_and_names_the_statement(folder, tmp_path, capsys):
@@ -38,16 +40,16 @@ def test_an_audit_prints_verdict_and_stages_and_names_the_statement(folder, tmp_
     assert "the registry" in (tmp_path / "audit" / "statement.html").read_text(encoding="utf-8")
 
 
-def test_a_policy_decides_the_exit_code(folder, tmp_path, capsys, monkeypatch):
-    def passing(score):
-        entries = [{"name": "epsilon", "stage": 2, "kind": "floor", "estimate": 0.5}]
-        return score.with_details(endpoints=entries)
-
+@pytest.fixture
+def floor(monkeypatch):
+    """A metric that reports an endpoint of 0.5."""
     metric = next(metric for metric in ff.metrics() if metric.key == "privacy/highest_correlation")
-    from dataclasses import replace
-
-    scored = replace(metric, compute=lambda sets: passing(metric.compute(sets)))
+    entries = [{"name": "epsilon", "stage": 2, "kind": "floor", "estimate": 0.5}]
+    scored = replace(metric, compute=lambda sets: metric.compute(sets).with_details(endpoints=entries))
     monkeypatch.setattr("fourfold.evaluation.metrics", lambda: (scored,))
+
+
+def test_a_policy_decides_the_exit_code(folder, tmp_path, capsys, floor):
     policy = tmp_path / "policy.toml"
     policy.write_text("required = []\n", encoding="utf-8")
     assert call(folder, tmp_path / "a", "--policy", str(policy)) == 0
@@ -57,6 +59,15 @@ def test_a_policy_decides_the_exit_code(folder, tmp_path, capsys, monkeypatch):
     policy.write_text("required = []\n[limits]\nepsilon = 0.4\n", encoding="utf-8")
     assert call(folder, tmp_path / "b", "--policy", str(policy)) == 1
     assert capsys.readouterr().out.startswith("FAIL ")
+
+
+def test_evaluate_judges_privacy_by_a_policy_too(folder, tmp_path, capsys, floor):
+    policy = tmp_path / "policy.toml"
+    policy.write_text("required = []\n", encoding="utf-8")
+    asked = ("--only", "privacy", "--require", "privacy")
+    assert call(folder, tmp_path / "a", *asked, command="evaluate") == 1
+    assert "membership attack, area under the curve" in capsys.readouterr().out
+    assert call(folder, tmp_path / "b", *asked, "--policy", str(policy), command="evaluate") == 0
 
 
 def test_a_wrong_policy_or_a_missing_holdout_gives_exit_code_two(folder, tmp_path, capsys):

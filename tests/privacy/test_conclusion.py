@@ -140,7 +140,11 @@ def test_what_the_policy_requires_and_nothing_measured_is_named_with_its_reason(
         judgement.sentence
     )
     assert "(the holdout has 3 patients)" in judgement.sentence
-    assert dict(found(copies()).missing)["membership_tpr"] == "it was not asked for"
+    assert dict(found(copies()).missing)["membership_tpr"] == "not asked for"
+    partly = replace(area(0.51), name="membership", reason="1 % false alarms cannot be set with 80 patients")
+    assert dict(found(copies(), partly).missing) == {
+        "membership_tpr": "1 % false alarms cannot be set with 80 patients"
+    }
     nothing = Score("privacy", "copies", None, reason="needs three training images")
     sentence = found(nothing).sentence
     assert sentence.startswith("Whether training images were copied was not determined")

@@ -49,6 +49,7 @@ def audit_document(audit: Audit) -> dict[str, Any]:
                 "name": endpoint.name,
                 "stage": endpoint.stage,
                 "score": endpoint.score,
+                "of": endpoint.of,
                 "facts": asdict(endpoint.proof),
                 "estimate": endpoint.estimate,
                 "lower": endpoint.lower,

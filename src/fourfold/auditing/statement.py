@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fourfold.privacy import LIMITS, TITLES, Endpoint
+from fourfold.privacy import TITLES, Endpoint
 from fourfold.report import Compared, Criterion, EndpointRow, Fact, Power, Redaction, Statement, endpoint_row
 from fourfold.report.wording import count
 from fourfold.score import Score
@@ -36,6 +36,7 @@ _WRONGLY = 10
 _BARS = 24
 _LONGEST = 200
 _MOST = 4
+_GROUPS = 3
 _UNTESTED = {
     "copies": "copies of training images",
     "copy": "the share of copies that the generator makes",
@@ -61,7 +62,7 @@ def statement_of(audit: Audit) -> Statement:
     judgement = audit.judgement
     score = _copies(audit)
     binding = {name: _binding(audit, name) for name in _COMPARED}
-    compared = tuple(_compared(endpoint) for endpoint in binding.values() if endpoint is not None)
+    compared = tuple(_compared(endpoint, said) for endpoint in binding.values() if endpoint is not None)
     absent = [_COMPARED[name] for name, endpoint in binding.items() if endpoint is None]
     return Statement(
         status=judgement.status,
@@ -69,28 +70,28 @@ def statement_of(audit: Audit) -> Statement:
         scope=_scope(audit, said),
         copies=_about_copies(audit, score),
         power=_power(score),
-        membership=_about_membership(audit, "membership", "patients of the training set"),
-        exposed=_about_membership(audit, "worst_case", "of the most isolated patients and rare groups"),
+        membership=tuple(map(said, _about_membership(audit, "membership", "members"))),
+        exposed=tuple(
+            map(said, _about_membership(audit, "worst_case", "of the most isolated patients and rare groups"))
+        ),
         compared=compared,
         uncompared=f"Not measured: {', '.join(absent).lower()}." if absent else "",
-        criteria=_criteria(audit),
+        criteria=_criteria(audit, said),
         untested=tuple(_short(said(entry)) for entry in untested(audit)),
         failed=_few([_short(said(entry)) for entry in assumptions(audit)]),
-        settling=_few([f"{_upper(one.title)}: {one.remedy}." for one in audit.endpoints if one.remedy]),
+        settling=_few([said(f"{_upper(one.title)}: {one.remedy}.") for one in audit.endpoints if one.remedy]),
         expires=f"This statement holds until {audit.expires.isoformat()}; then the audit must be repeated.",
     )
 
 
 def untested(audit: Audit) -> tuple[str, ...]:
     """What the audit did not look at, a sentence each."""
-    measured = {endpoint.name for endpoint in audit.endpoints}
-    stems = {_stem(name) for name in measured}
-    reasons = dict(audit.judgement.missing)
+    stems = {_stem(endpoint.name) for endpoint in audit.endpoints}
     found: dict[str, str] = {}
-    for name in LIMITS:
-        if name not in measured and audit.policy.applies(name):
-            what = TITLES[name] if _stem(name) in stems else _UNTESTED[_stem(name)]
-            found.setdefault(what, f"{_upper(what)}{f' ({reasons[name]})' if name in reasons else ''}.")
+    for name, reason in audit.judgement.unmeasured:
+        what = TITLES[name] if _stem(name) in stems else _UNTESTED[_stem(name)]
+        why = "" if name == "epsilon" else f" ({reason})"
+        found.setdefault(what, f"{_upper(what)}{why}.")
     entries = list(found.values())
     if audit.policy.scope == "images":
         entries.append("Attacks with access to the generator: the images are shared, the model is not.")
@@ -107,7 +108,7 @@ def assumptions(audit: Audit) -> tuple[str, ...]:
     return (*notes, *(note if note.endswith(".") else f"{note}." for note in audit.evaluation.notes))
 
 
-def _scope(audit: Audit, said: Any) -> tuple[Fact, ...]:
+def _scope(audit: Audit, said: Callable[[str], str]) -> tuple[Fact, ...]:
     sets = audit.evaluation.summaries
 
     def size(role: Any) -> str:
@@ -171,37 +172,34 @@ def _power(score: Score | None) -> tuple[Power, ...]:
 
 def _about_membership(audit: Audit, stem: str, whom: str) -> tuple[str, ...]:
     """The share of members named at 1 % false alarms, as numbers of people, and the area under the curve."""
+    own = sorted((one for one in audit.endpoints if one.name.startswith(stem)), key=lambda one: one.headroom)
     paragraphs = []
-    for endpoint in sorted(audit.endpoints, key=lambda one: one.name, reverse=True):
-        space = f" ({endpoint.features})" if endpoint.features else ""
-        if endpoint.name == f"{stem}_tpr":
-            named = round(_OUTSIDERS * endpoint.upper)
-            members = "members" if stem == "membership" else whom
-            paragraphs.append(
-                f"Of {_OUTSIDERS:,d} outsiders wrongly accused by at most {_WRONGLY}, the attacker would correctly "
-                f"name at most {named:,d} of {_OUTSIDERS:,d} {members} (chance: {_WRONGLY}){space}."
-            )
-        if endpoint.name == f"{stem}_auc":
-            written = endpoint.written
-            paragraphs.append(
-                f"Area under the curve {written(endpoint.estimate)}, between {written(endpoint.lower)} and "
-                f"{written(endpoint.upper)} (0.50 is chance; limit {written(endpoint.limit)}){space}."
-            )
-    reasons = dict(audit.judgement.missing)
-    why = reasons.get(f"{stem}_auc", "")
-    return tuple(paragraphs) or (f"Not measured{f': {why}' if why else ''}.",)
+    for endpoint in [one for one in own if one.name.endswith("_tpr")][:1]:
+        named = round(_OUTSIDERS * endpoint.upper)
+        paragraphs.append(
+            f"Of {_OUTSIDERS:,d} outsiders wrongly accused by at most {_WRONGLY}, the attacker would correctly "
+            f"name at most {named:,d} of {_OUTSIDERS:,d} {whom} (chance: {_WRONGLY})."
+        )
+    for endpoint in [one for one in own if one.name.endswith("_auc")][:_GROUPS]:
+        written = endpoint.written
+        who = f"{_upper(endpoint.of)}: area" if endpoint.of and stem != "membership" else "Area"
+        paragraphs.append(
+            f"{who} under the curve {written(endpoint.estimate)}, between {written(endpoint.lower)} and "
+            f"{written(endpoint.upper)} (0.50 is chance; limit {written(endpoint.limit)})."
+        )
+    reasons = dict(audit.judgement.unmeasured)
+    return tuple(paragraphs) or (f"Not measured: {_short(reasons[f'{stem}_auc'])}.",)
 
 
-def _compared(endpoint: Endpoint) -> Compared:
+def _compared(endpoint: Endpoint, said: Callable[[str], str]) -> Compared:
     written, proof = endpoint.written, endpoint.proof
     main, control = getattr(proof, "main", None), getattr(proof, "control", None)
 
     def share(counts: Sequence[int] | None) -> str:
         return "–" if counts is None else f"{counts[0]:,d} of {counts[1]:,d}"
 
-    space = f" ({endpoint.features})" if endpoint.features else ""
     return Compared(
-        name=f"{_COMPARED[endpoint.name]}{space}",
+        name=said(f"{_COMPARED[endpoint.name]}{f' ({endpoint.of})' if endpoint.of else ''}"),
         main=share(main),
         control=share(control),
         difference=written(endpoint.estimate),
@@ -210,7 +208,7 @@ def _compared(endpoint: Endpoint) -> Compared:
     )
 
 
-def _criteria(audit: Audit) -> tuple[Criterion, ...]:
+def _criteria(audit: Audit, said: Callable[[str], str]) -> tuple[Criterion, ...]:
     """The criteria, a row an endpoint."""
     found = []
     for criterion, names in CRITERIA.items():
@@ -218,7 +216,7 @@ def _criteria(audit: Audit) -> tuple[Criterion, ...]:
         for name in names:
             binding = _binding(audit, name)
             if binding is not None:
-                rows.append(endpoint_row(binding))
+                rows.append(endpoint_row(binding, said))
             elif audit.policy.applies(name) and name != "epsilon":
                 rows.append(EndpointRow(_upper(TITLES[name]), "", "–", "–", "–", "not tested", ""))
         found.append(Criterion(criterion, tuple(rows)))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fourfold.privacy.endpoints import TITLES, Endpoint, Status, endpoints_of
-from fourfold.privacy.policy import Policy
+from fourfold.privacy.policy import LIMITS, Policy
 from fourfold.score import Score
 
 __all__ = ["Judgement", "conclude", "judge"]
@@ -40,6 +40,8 @@ class Judgement:
         Why no attack can be judged: assumptions that failed, a clause each.
     missing : tuple of (str, str)
         Endpoints that the policy requires and nothing measured, each with the reason.
+    unmeasured : tuple of (str, str)
+        The same for every endpoint that applies, required or not.
     """
 
     status: Status
@@ -48,6 +50,7 @@ class Judgement:
     endpoints: tuple[Endpoint, ...]
     blockers: tuple[str, ...] = ()
     missing: tuple[tuple[str, str], ...] = ()
+    unmeasured: tuple[tuple[str, str], ...] = ()
 
 
 def conclude(scores: Sequence[Score], policy: Policy | None = None) -> tuple[Status, str, tuple[str, ...]]:
@@ -90,7 +93,10 @@ def judge(scores: Sequence[Score], policy: Policy) -> Judgement:
     """
     own = [score for score in scores if score.axis == "privacy"]
     found = endpoints_of(own, policy)
-    missing = tuple((name, _why_missing(name, own)) for name in _unmeasured(found, policy))
+    measured = {endpoint.name for endpoint in found}
+    absent = [name for name in LIMITS if policy.applies(name) and name not in measured]
+    unmeasured = tuple((name, _why_missing(name, own)) for name in absent)
+    missing = tuple(entry for entry in unmeasured if entry[0] in policy.required)
     copies = next((score for score in own if score.name == "copies" and score.value is not None), None)
     blockers = (*_blockers(own), *_weak_null(copies))
     listed = next((endpoint for endpoint in found if endpoint.name == "copies"), None)
@@ -100,7 +106,7 @@ def judge(scores: Sequence[Score], policy: Policy) -> Judgement:
     def judgement(status: Status, sentence: str, binding: Sequence[Endpoint]) -> Judgement:
         rest = sorted(found, key=lambda one: one.headroom)
         keys = tuple(dict.fromkeys(one.score for one in (*binding, *rest)))
-        return Judgement(status, sentence, keys, found, blockers, missing)
+        return Judgement(status, sentence, keys, found, blockers, missing, unmeasured)
 
     if listed is not None and listed.status == "fail":
         return judgement("fail", _copied(copies, listed), [listed])
@@ -115,8 +121,8 @@ def judge(scores: Sequence[Score], policy: Policy) -> Judgement:
     if missing or open_ones or not found:
         gaps = [_gap(one, copies) for one in open_ones]
         for why in dict.fromkeys(why for _, why in missing):
-            absent = " and ".join(TITLES[name] for name, other in missing if other == why)
-            gaps.append(f"not measured: {absent} ({why})")
+            names = " and ".join(TITLES[name] for name, other in missing if other == why)
+            gaps.append(f"not measured: {names} ({why})")
         if len(gaps) > _SAID:
             gaps = [*gaps[:_SAID], f"{len(gaps) - _SAID} more endpoints are open"]
         but = ": " if listed is None else ", but this does not settle it: "
@@ -147,16 +153,13 @@ def _weak_null(copies: Score | None) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _unmeasured(found: Sequence[Endpoint], policy: Policy) -> list[str]:
-    measured = {endpoint.name for endpoint in found}
-    return [name for name in policy.required if policy.applies(name) and name not in measured]
-
-
 def _why_missing(name: str, scores: Sequence[Score]) -> str:
-    stem = name.rsplit("_", 1)[0].removesuffix("_excess")
-    starts = ("copies",) if name in ("copies", "copy_rate") else (stem,)
-    reasons = [score.reason for score in scores if score.value is None and score.name.startswith(starts)]
-    return next(filter(None, reasons), "it was not asked for").rstrip(".")
+    """The reason that a score of that question gives, first of those without a value."""
+    stem = "copies" if name == "copy_rate" else name.rsplit("_", 1)[0]
+    own = sorted((score for score in scores if score.name.startswith(stem)), key=lambda score: score.applies)
+    if not own:
+        return "not asked for"
+    return next((score.reason for score in own if score.reason), "no score reports it").rstrip(".")
 
 
 def _search(copies: Score | None, listed: Endpoint | None) -> str:

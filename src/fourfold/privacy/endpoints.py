@@ -50,7 +50,13 @@ TITLES = {
 }
 """What each endpoint is called on a page."""
 
-_UNITS = {"copy": "different synthetic images", "singling": "attempts", "linkage": "patients", "inference": "patients"}
+_UNITS = {
+    "copies": "images",
+    "copy": "different synthetic images",
+    "singling": "attempts",
+    "linkage": "patients",
+    "inference": "patients",
+}
 
 
 @dataclass(frozen=True)
@@ -80,8 +86,8 @@ class Endpoint:
         Where inconclusive: the size that would settle it if what was observed held on.
     unit : str
         What `needed` counts.
-    features : str or None
-        The feature space, where the score has one.
+    of : str
+        Which of several endpoints of that name it is: a feature space, a group of patients, a secret; may be empty.
     """
 
     name: str
@@ -97,12 +103,12 @@ class Endpoint:
     status: Status
     needed: int | None
     unit: str
-    features: str | None = None
+    of: str = ""
 
     @property
     def title(self) -> str:
-        """The endpoint in words, with its feature space."""
-        return TITLES[self.name] + (f" ({self.features})" if self.features and self.stage > 1 else "")
+        """The endpoint in words, with what tells it from others of its name."""
+        return TITLES[self.name] + (f" ({self.of})" if self.of else "")
 
     @property
     def headroom(self) -> float:
@@ -220,8 +226,15 @@ def _judged(
         status=status,
         needed=proof.needed(limit) if status == "inconclusive" else None,
         unit=str(facts.get("unit", _UNITS.get(first, "patients on each side"))),
-        features=score.features,
+        of=_of(score, facts, name),
     )
+
+
+def _of(score: Score, facts: Mapping[str, Any], name: str) -> str:
+    if name in ("copies", "copy_rate"):
+        return ""
+    told = [str(facts[key]).replace("_", " ") for key in ("group", "secret", "by", "space") if facts.get(key)]
+    return ", ".join(dict.fromkeys(told or filter(None, [score.features])))
 
 
 def _facts(score: Score) -> Sequence[Mapping[str, Any]]:

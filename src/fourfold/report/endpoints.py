@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fourfold.privacy import STAGES, Endpoint
@@ -24,14 +24,14 @@ class EndpointRow:
     words: str
 
 
-def endpoint_rows(endpoints: Sequence[Endpoint]) -> tuple[EndpointRow, ...]:
-    """One row an endpoint, in the order given."""
-    return tuple(endpoint_row(endpoint) for endpoint in endpoints)
+def endpoint_rows(endpoints: Sequence[Endpoint], said: Callable[[str], str]) -> tuple[EndpointRow, ...]:
+    """One row an endpoint, in the order given; `said` takes private names out of text."""
+    return tuple(endpoint_row(endpoint, said) for endpoint in endpoints)
 
 
-def endpoint_row(endpoint: Endpoint) -> EndpointRow:
-    """An endpoint in words."""
-    title, written = endpoint.title, endpoint.written
+def endpoint_row(endpoint: Endpoint, said: Callable[[str], str]) -> EndpointRow:
+    """An endpoint in words; `said` takes private names out of text."""
+    title, written = said(endpoint.title), endpoint.written
     counted = endpoint.name == "copies"
     return EndpointRow(
         title=title[:1].upper() + title[1:],

@@ -181,14 +181,14 @@ def _sections(
             galleries=galleries.get(axis, ()),
             pairs_note=note if axis == "privacy" else "",
             pairs=pairs if axis == "privacy" else (),
-            endpoints=_endpoints(evaluation) if axis == "privacy" else (),
+            endpoints=_endpoints(evaluation, said) if axis == "privacy" else (),
         )
         for axis in AXES
     )
 
 
-def _endpoints(evaluation: Evaluation) -> tuple[EndpointRow, ...]:
-    return endpoint_rows(judge(evaluation.axis("privacy"), evaluation.policy).endpoints)
+def _endpoints(evaluation: Evaluation, said: Callable[[str], str]) -> tuple[EndpointRow, ...]:
+    return endpoint_rows(judge(evaluation.axis("privacy"), evaluation.policy).endpoints, said)
 
 
 def _by_metric(rows: Sequence[Row]) -> tuple[MetricRows, ...]:
