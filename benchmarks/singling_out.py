@@ -14,8 +14,8 @@ import time
 import numpy as np
 
 from fourfold.privacy.isolation import GRID, adjusted
+from fourfold.privacy.person_labels import SinglingOut, isolation_test
 from fourfold.privacy.predicates import nearest_persons
-from fourfold.privacy.singling_out import SinglingOut, isolation_test
 from fourfold.statistics import difference_bound
 
 DIMENSION = 12

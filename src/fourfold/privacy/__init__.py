@@ -30,11 +30,12 @@ from fourfold.privacy.likelihood import Likelihoods, feature_likelihood_divergen
 from fourfold.privacy.linkage import half_linkage, linkage, second_scan_linkage
 from fourfold.privacy.membership import worst_case_membership
 from fourfold.privacy.neighbour_ratio import nearest_neighbour_ratio
+from fourfold.privacy.person_labels import isolation_test
 from fourfold.privacy.policy import LIMITS, Policy, read_policy, write_policy
 from fourfold.privacy.power import Detection
 from fourfold.privacy.ratio import RatioNull, TwoNearest, log_ratio, two_nearest
 from fourfold.privacy.representations import REPRESENTATIONS, Representation, View, Warp
-from fourfold.privacy.singling_out import isolation_test, singling_out
+from fourfold.privacy.singling_out import singling_out
 from fourfold.privacy.threshold_copies import ThresholdCopies, threshold_copies, threshold_null_bound
 from fourfold.privacy.validity import effective_patients, effective_size, intraclass_correlation
 from fourfold.privacy.working import working_images

@@ -14,32 +14,19 @@ nearly every copied person would be missing from them. How heavy the predicates 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
 
 from fourfold.comparison import Comparison, Features
-from fourfold.neighbors.distances import MetricName
 from fourfold.privacy.contrast import one_sided
 from fourfold.privacy.detectable import Detectable, detectable_share, noisy_copies
-from fourfold.privacy.isolation import (
-    GRID,
-    LABELLINGS,
-    Cell,
-    Hits,
-    NearestPerson,
-    adjusted,
-    effective_predicates,
-    labellings,
-    nearest_person,
-)
-from fourfold.privacy.predicates import ANCHOR, Calibration, NearestPersons, calibrate, nearest_persons
+from fourfold.privacy.isolation import LABELLINGS, Cell, adjusted, labellings
+from fourfold.privacy.person_labels import SinglingOut, deciding_hits, isolation_test, person_numbers
+from fourfold.privacy.predicates import ANCHOR
 from fourfold.privacy.reach import synthetic_draws
 from fourfold.score import Metric, Score, does_not_apply, register
 from fourfold.statistics import clopper_pearson, miettinen_nurminen
 
-__all__ = ["SinglingOut", "isolation_test", "singling_out"]
+__all__ = ["singling_out"]
 
 SOURCE = "predicate singling out (Cohen, Nissim, PNAS 117, 2020), tested by permuting persons"
 
@@ -49,131 +36,8 @@ LEAST_PERSONS = 20
 LEAST_REFERENCE = 100
 """Persons of a reference set from which radii are read from it."""
 
-_DECIDING = 0.1
-_FAR_RANKS = 21
 _PLANTED = 200
 _PLANTED_LABELLINGS = 199
-
-
-@dataclass(frozen=True)
-class SinglingOut:
-    """Isolation of training persons against isolation of holdout persons.
-
-    Parameters
-    ----------
-    cells : tuple of Cell
-        By weight.
-    nearest : NearestPerson
-    hits : tuple of Hits
-        Who satisfies the predicates, by weight.
-    isolated : array of int64, shape (persons,)
-        Synthetic images that single out each person: exactly one hit in the person's whole set, at n w <= 0.1.
-        Training persons first.
-    sizes : (int, int)
-        Effective numbers of independent predicates at n w = 0.1, against training and holdout.
-    calibration : Calibration
-    found : NearestPersons
-    """
-
-    cells: tuple[Cell, ...]
-    nearest: NearestPerson
-    hits: tuple[Hits, ...]
-    isolated: np.ndarray
-    sizes: tuple[float, float]
-    calibration: Calibration
-    found: NearestPersons
-
-    @property
-    def deciding(self) -> Cell:
-        """The cell at n w = 0.1."""
-        return self.cells[_deciding(self.hits)]
-
-
-def isolation_test(
-    synthetic: np.ndarray,
-    training: np.ndarray,
-    holdout: np.ndarray,
-    *,
-    training_persons: np.ndarray | None = None,
-    holdout_persons: np.ndarray | None = None,
-    reference: np.ndarray | None = None,
-    reference_persons: np.ndarray | None = None,
-    draws: np.ndarray | None = None,
-    grid: Sequence[float] = GRID,
-    labels: int = LABELLINGS,
-    metric: MetricName = "euclidean",
-    seed: int = 0,
-    memory: int = 1 << 30,
-) -> SinglingOut:
-    """Test whether synthetic images single out training persons.
-
-    Parameters
-    ----------
-    synthetic, training, holdout : arrays, shapes (M, d), (N, d) and (H, d)
-    training_persons, holdout_persons, reference_persons : arrays of int, or None
-        Equal numbers are one person; None where each image is a person of its own.
-    reference : array, shape (R, d), or None
-        Other persons again, to calibrate on; None to calibrate on training and holdout.
-    draws : array of int, shape (M,), or None
-        Equal numbers are one draw of the generator, from 0 without gaps; None where each image is one.
-    grid : sequence of float
-        Expected hits n w, among them 0.1.
-    labels : int
-        Permutations.
-    metric, memory
-        As for `fourfold.neighbors.nearest`.
-    seed : int
-
-    Returns
-    -------
-    SinglingOut
-        Isolation is asked in the whole training set. A larger holdout is averaged over all its cohorts of that size;
-        a smaller one is scaled up, see `fourfold.privacy.isolation.Hits`.
-
-    Raises
-    ------
-    ValueError
-        Where there are too few persons to calibrate on.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> training, holdout = rng.normal(size=(60, 8)), rng.normal(size=(60, 8))
-    >>> found = isolation_test(training + 0.1 * rng.normal(size=(60, 8)), training, holdout)
-    >>> found.deciding.training > 0.9, found.deciding.p_upper
-    (True, 0.001)
-    """
-    mine, theirs = _numbered(training_persons, len(training)), _numbered(holdout_persons, len(holdout))
-    n, h = int(mine.max()) + 1, int(theirs.max()) + 1
-    images, persons = np.concatenate([training, holdout]), np.concatenate([mine, theirs + n])
-    others = None if reference is None else _numbered(reference_persons, len(reference))
-    expected = max(grid) * (n + h) / n
-    # Calibrated on the persons themselves, nobody beyond the calibrating rank can be hit.
-    ranks = _FAR_RANKS + round(expected) if others is None else _FAR_RANKS + round(3 * expected)
-    found = nearest_persons(synthetic, images, persons, min(ranks, n + h), metric, memory)
-    if others is None or reference is None:
-        calibration = calibrate(found, n + h, without_judged=True)
-    else:
-        size = int(others.max()) + 1
-        far = min(size, max(_FAR_RANKS, round(max(grid) * (size + 1) / n)))
-        calibration = calibrate(nearest_persons(synthetic, reference, others, far, metric, memory), size, False)
-    hits = tuple(Hits.within(found, calibration, nw, n, h) for nw in grid)
-    table = labellings(n, h, labels, np.random.default_rng([seed, 21]))
-    draws = np.arange(len(synthetic)) if draws is None else draws
-    deciding = hits[_deciding(hits)]
-    alone = deciding.by_person()
-    return SinglingOut(
-        cells=tuple(Cell.test(one, table) for one in hits),
-        nearest=nearest_person(found, n, table),
-        hits=hits,
-        isolated=_isolated(hits),
-        sizes=(
-            effective_predicates(alone[:, :n], n, draws),
-            effective_predicates(alone[:, n:], h, draws, deciding.scale),
-        ),
-        calibration=calibration,
-        found=found,
-    )
 
 
 def singling_out(comparison: Comparison) -> Score:
@@ -199,8 +63,8 @@ def singling_out(comparison: Comparison) -> Score:
     low, high = miettinen_nurminen(main, control)
     upper, lower = adjusted(found.cells)
     detectable = _planted(comparison, found, holdout, reference)
-    persons = _numbered(training.patients, len(training))
-    deciding = found.hits[_deciding(found.hits)]
+    persons = person_numbers(training.patients, len(training))
+    deciding = found.hits[deciding_hits(found.hits)]
     return Score(
         "privacy",
         "singling_out",
@@ -293,8 +157,8 @@ def _planted(comparison: Comparison, release: SinglingOut, holdout: Features, re
     rng = np.random.default_rng([comparison.seed, 22])
     training = comparison.training
     images = np.concatenate([training.values, holdout.values])
-    mine = _numbered(training.patients, len(training))
-    persons = np.concatenate([mine, _numbered(holdout.patients, len(holdout)) + mine.max() + 1])
+    mine = person_numbers(training.patients, len(training))
+    persons = np.concatenate([mine, person_numbers(holdout.patients, len(holdout)) + mine.max() + 1])
     rows = rng.permutation(len(training))[:_PLANTED]
     copies = noisy_copies(images, persons, rows, rng, comparison.distance, comparison.memory)
     found = _asked(comparison, copies, holdout, reference, labels=1)
@@ -307,7 +171,7 @@ def _fresh(comparison: Comparison, holdout: Features, reference: Features | None
     if reference is not None:
         fresh, left, calibrating, name = reference, holdout, None, "reference"
     else:
-        persons = _numbered(holdout.patients, len(holdout))
+        persons = person_numbers(holdout.patients, len(holdout))
         chosen = np.random.default_rng([comparison.seed, 23]).permutation(int(persons.max()) + 1)
         if len(chosen) < 2 * LEAST_PERSONS:
             return None
@@ -324,24 +188,6 @@ def _fresh(comparison: Comparison, holdout: Features, reference: Features | None
         "p": float(upper.min()),
         "p_avoidance": float(lower.min()),
     }
-
-
-def _isolated(hits: Sequence[Hits]) -> np.ndarray:
-    """Synthetic images that single out each person of their set, at low weight."""
-    counts = np.zeros(hits[0].training + hits[0].holdout, dtype=np.int64)
-    rows = [one for one in hits if one.nw <= _DECIDING * 1.001]
-    for start, stop in ((0, hits[0].training), (hits[0].training, len(counts))):
-        alone = np.zeros((hits[0].matrix.shape[0], stop - start), dtype=bool)
-        for one in rows:
-            part = one.matrix[:, start:stop].tocsr()
-            single = np.flatnonzero(np.diff(part.indptr) == 1)
-            alone[single, part[single].indices] = True
-        counts[start:stop] = alone.sum(axis=0)
-    return counts
-
-
-def _deciding(hits: Sequence[Hits]) -> int:
-    return int(np.argmin([abs(one.nw - _DECIDING) for one in hits]))
 
 
 def _counts(share: float, size: float) -> tuple[int, int]:
@@ -382,14 +228,11 @@ def _sentence(found: SinglingOut, p: float, detectable: Detectable) -> str:
     return f"No singling out found by these predicates at weights from {lowest.weight:.2g} up; {power}."
 
 
-def _numbered(persons: np.ndarray | None, size: int) -> np.ndarray:
-    if persons is None:
-        return np.arange(size)
-    return np.unique(persons, return_inverse=True)[1].reshape(-1).astype(np.int64)
-
-
 def _calibrating(reference: Features | None) -> Features | None:
-    if reference is None or int(_numbered(reference.patients, len(reference)).max(initial=-1)) + 1 < LEAST_REFERENCE:
+    if (
+        reference is None
+        or int(person_numbers(reference.patients, len(reference)).max(initial=-1)) + 1 < LEAST_REFERENCE
+    ):
         return None
     return reference
 
@@ -400,7 +243,7 @@ def _lacking(comparison: Comparison) -> str | None:
     if not len(comparison.synthetic):
         return "needs synthetic images"
     for name, one in (("training", comparison.training), ("holdout", comparison.holdout)):
-        persons = int(_numbered(one.patients, len(one)).max(initial=-1)) + 1
+        persons = int(person_numbers(one.patients, len(one)).max(initial=-1)) + 1
         if persons < LEAST_PERSONS:
             return f"needs {LEAST_PERSONS} patients in the {name} set, there are {persons}"
     return None
