@@ -88,11 +88,8 @@ def test_what_was_not_measured_is_said_and_not_passed_over(make_audit, make_scor
     said = page(audit)
     assert audit.status == "inconclusive"
     assert said.count("not tested</span>") == 9
-    for what in (
-        "Attacks on the model (it was not asked for).",
-        "Linkage of records (it",
-        "Not measured: singling out, linkage, inference.",
-    ):
+    found = ("Attacks on the model (not asked for).", "Linkage of records (not asked for).")
+    for what in (*found, "Not measured: singling out, linkage, inference."):
         assert what in said
     assert "exchangeable was not tested" in said
 
