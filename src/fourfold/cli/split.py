@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Split, record, print the sizes."""
     from fourfold.errors import InputError
-    from fourfold.images import open_set, split_by_patient, write_split
+    from fourfold.images import open_set, record_split, split_by_patient, write_split, write_split_record
 
     if not 0 < options.holdout < 1:
         raise InputError(f"--holdout takes a share between 0 and 1, got {options.holdout}")
@@ -37,15 +37,17 @@ def run(options: argparse.Namespace) -> int:
     )
     fractions = {"training": 1 - options.holdout, "holdout": options.holdout}
     parts = split_by_patient(image_set, fractions, options.seed)
-    write_split(parts, Path(options.output))
+    table = write_split(parts, Path(options.output))
+    ending = ".record.json" if table.suffix == ".json" else ".json"
+    record = write_split_record(record_split(parts, fractions, options.seed), table.with_suffix(ending))
     for name, part in parts.items():
         patients = "" if part.patients is None else f" of {len(set(part.patients))} patients"
         print(f"{name}: {len(part)} images{patients}")
-    table = Path(options.output)
     beside = image_set.root is None or table.resolve().parent == image_set.root.resolve()
     root = "" if beside else f" --root {image_set.root}"
     print(
         f"table: {table}  (use it with --train {table} --train-split training "
         f"--holdout {table} --holdout-split holdout{root})"
     )
+    print(f"record: {record}  (keep it: it proves later that chance made the split)")
     return 0

@@ -22,7 +22,7 @@ from fourfold.features.inputs import InputPolicy
 from fourfold.features.mobilenet import MobileNet, recognise
 from fourfold.features.weights import read_arrays, sha256_of, weights_file
 
-__all__ = ["ENDINGS", "LocalNetwork", "open_network"]
+__all__ = ["ENDINGS", "LocalNetwork", "is_torchscript", "open_network", "read_torchscript"]
 
 _TORCH_ENDINGS = (".pt", ".pth", ".ts", ".torchscript")
 _ARRAY_ENDINGS = (".npz", ".safetensors")
@@ -67,7 +67,7 @@ class LocalNetwork(FeatureExtractor):
         if self.format == "onnx":
             self._network = _onnx(file, self.origin)
         else:
-            self._module = _torchscript(file, self.origin)
+            self._module = read_torchscript(file, self.origin)
             self._network = self._module
 
     def settings(self) -> dict[str, Any]:
@@ -147,7 +147,7 @@ def open_network(
     suffix = file.suffix.lower()
     if suffix not in ENDINGS:
         raise InputError(f"{path}: unknown kind of network file {suffix!r}; known are {', '.join(ENDINGS)}")
-    if suffix in _ARRAY_ENDINGS or (suffix in _TORCH_ENDINGS and not _is_torchscript(file)):
+    if suffix in _ARRAY_ENDINGS or (suffix in _TORCH_ENDINGS and not is_torchscript(file)):
         arrays = read_arrays(file)
         if recognise(arrays) is None:
             raise InputError(
@@ -159,7 +159,8 @@ def open_network(
     return LocalNetwork(path, name=name, policy=policy, trained_on=trained_on)
 
 
-def _is_torchscript(file: Path) -> bool:
+def is_torchscript(file: Path) -> bool:
+    """Whether a file is an archive with a program in it."""
     import zipfile
 
     if not zipfile.is_zipfile(file):
@@ -171,7 +172,8 @@ def _is_torchscript(file: Path) -> bool:
         return False
 
 
-def _torchscript(file: Path, origin: str) -> torch.jit.ScriptModule:
+def read_torchscript(file: Path, origin: str) -> torch.jit.ScriptModule:
+    """The network of a TorchScript file, in evaluation mode; raises InputError where `file` is none."""
     try:
         # torch announces the end of TorchScript; it stays the one format that holds a whole network, and files exist.
         with warnings.catch_warnings():
