@@ -13,7 +13,7 @@ import pytest
 from fourfold.auditing import Audit
 from fourfold.comparison import Sets
 from fourfold.evaluation import Evaluation, SetSummary, Verdict
-from fourfold.images import ImageSet, Preparation
+from fourfold.images import ImageSet, Preparation, SplitRecord
 from fourfold.privacy import Policy, judge
 from fourfold.score import Score
 
@@ -131,7 +131,8 @@ def fabricated(
     scores: Sequence[Score] | None = None,
     policy: Policy | None = None,
     notes: Sequence[str] = (),
-    split_by: str = "Data Integration Centre, by fourfold split (seed 7)",
+    split_by: str = "Data Integration Centre",
+    randomised: bool = True,
 ) -> Audit:
     """An audit of the scores, with sets whose names must not travel."""
     rng = np.random.default_rng(3)
@@ -168,7 +169,8 @@ def fabricated(
         comparisons={},
         policy=policy,
     )
-    return Audit(evaluation, judgement, date(2026, 3, 31), split_by)
+    record = SplitRecord(7, "patient", True, {}) if randomised else None
+    return Audit(evaluation, judgement, date(2026, 3, 31), split_by, record, randomised)
 
 
 @pytest.fixture(scope="session")

@@ -6,11 +6,14 @@ from datetime import date
 import jsonschema
 import numpy as np
 import pytest
+import torch
 
 import fourfold as ff
-from fourfold.auditing import audit_document, audit_schema
+from fourfold.auditing import audit_document, audit_schema, statement_of
 from fourfold.errors import InputError
+from fourfold.images import ImageSet, split_by_patient
 from fourfold.images.phantoms import write_demonstration
+from fourfold.images.split_record import record_split
 from fourfold.privacy import LIMITS, Policy
 from fourfold.score import Score
 
@@ -27,8 +30,21 @@ def only_copies(monkeypatch) -> None:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     place = tmp_path_factory.mktemp("phantoms")
-    write_demonstration(place, patients=20, size=24)
+    write_demonstration(place, patients=40, size=24)
     return place
+
+
+class Memoriser:
+    """Gives back the stored image that is nearest to what it is shown."""
+
+    value_range = (-1.0, 1.0)
+
+    def __init__(self, images: np.ndarray) -> None:
+        self.images = torch.from_numpy(2 * images - 1)
+
+    def __call__(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        distances = torch.cdist(x.flatten(1), self.images.flatten(1))
+        return self.images[distances.argmin(dim=1)]
 
 
 def ask(folder, **more):
@@ -101,6 +117,38 @@ def test_scores_of_further_attacks_enter_the_verdict(folder, monkeypatch) -> Non
     assert audit.evaluation.verdicts["privacy"].sentence == audit.sentence
     assert audit.evaluation["privacy/loss_attack"].value == 0.9
     assert ask(folder, further=[attack]).status == "inconclusive"
+
+
+def test_a_model_that_is_shared_is_attacked(folder, monkeypatch) -> None:
+    only_copies(monkeypatch)
+    training = ask(folder).evaluation.sets.training.load()
+    audit = ask(folder, model=Memoriser(training), policy=NOTHING_REQUIRED)
+    assert audit.policy.scope == "model"
+    area = next(endpoint for endpoint in audit.endpoints if endpoint.name == "model_auc")
+    assert area.estimate > 0.95
+    assert (audit.status, audit.stages[5].status) == ("fail", "fail")
+    assert "attack on the model, area under the curve at least" in audit.sentence
+
+
+def test_a_model_file_that_is_missing_is_said_before_the_work(tmp_path) -> None:
+    with pytest.raises(InputError, match=r"none\.pt"):
+        ff.audit("nowhere", "nowhere", "nowhere", model=tmp_path / "none.pt")
+
+
+def test_the_record_of_a_split_shows_that_chance_decided(folder, monkeypatch) -> None:
+    only_copies(monkeypatch)
+    sets = ask(folder).evaluation.sets
+    shares = {"training": 0.5, "holdout": 0.5}
+    everyone = np.concatenate([sets.training.load(), sets.holdout.load()])
+    patients = np.concatenate([sets.training.patients, sets.holdout.patients]).tolist()
+    parts = split_by_patient(ImageSet.from_array(everyone, patients=patients), shares, seed=5)
+    record = record_split(parts, shares, seed=5)
+    options = {"features": ("pixels",), "store": False, "split": record}
+    audit = ff.audit(sets.synthetic.load(), parts["training"], parts["holdout"], **options)
+    assert audit.randomised
+    assert "at random by fourfold split (seed 5)" in {fact.value for fact in statement_of(audit).scope}
+    swapped = ff.audit(sets.synthetic.load(), sets.training.load(), sets.holdout.load(), **options)
+    assert not swapped.randomised
 
 
 def test_an_audit_needs_a_holdout() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def fullest(make_audit, make_scores):
         Score("privacy", "linkage", 0.1, features=space, details=scores[5].details)
         for space in ("radiomics", "pixels", "contrastive")
     ]
-    return make_audit([*scores, *again], Policy(scope="model"), [LONG] * 6, "")
+    return make_audit([*scores, *again], Policy(scope="model"), [LONG] * 6, "", False)
 
 
 def test_the_page_answers_in_numbers_of_people(make_audit) -> None:
@@ -67,9 +68,13 @@ def test_the_page_says_what_was_audited_by_whom_and_until_when(make_audit) -> No
         "the images",
     ):
         assert fact in said
-    bare = page(make_audit(policy=Policy(), split_by=""))
+    bare = page(make_audit(policy=Policy(), split_by="", randomised=False))
     assert "nobody yet" in bare
-    assert "It is not stated who divided the patients" in bare
+    assert "not stated" in bare
+    assert "the evidence is observational" in bare
+    mistaken = page(replace(audit, randomised=False))
+    assert "The record of the split does not fit these sets." in mistaken
+    assert "seed 7" not in mistaken
 
 
 def test_copies_are_counted_with_their_patients(make_audit, make_scores) -> None:

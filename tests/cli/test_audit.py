@@ -77,6 +77,10 @@ def test_a_wrong_policy_or_a_missing_holdout_gives_exit_code_two(folder, tmp_pat
     assert "policy.toml: there is no 'beauty'" in capsys.readouterr().err
     assert main(["audit", str(folder / "synthetic"), "--train", str(folder / "training"), "--no-store"]) == 2
     assert "an audit needs a holdout" in capsys.readouterr().err
+    assert call(folder, tmp_path / "audit", "--model", str(tmp_path / "none.pt")) == 2
+    assert "none.pt" in capsys.readouterr().err
+    assert call(folder, tmp_path / "audit", "--model-range", "1:0") == 2
+    assert "--model-range takes LOW:HIGH such as -1:1, got '1:0'" in capsys.readouterr().err
     assert not (tmp_path / "audit").exists()
 
 

@@ -70,6 +70,7 @@ def test_all_bounds_below_their_limits_pass_and_the_sentence_names_the_closest()
         ((copies(), area(0.51), rate(20)), Policy(), "pass"),
         ((copies(), area(0.51), rate(20), area(0.90, name="model_auc")), Policy(), "pass"),
         ((copies(), area(0.51), rate(20), area(0.90, name="model_auc")), Policy(scope="model"), "fail"),
+        ((copies(), area(0.51), rate(20)), Policy(scope="model"), "inconclusive"),
         ((copies(3), area(0.51), rate(20)), Policy(), "fail"),
         ((copies(3), area(0.51), rate(20)), Policy(copies=3, copy_rate=0.01), "pass"),
         ((copies(3), area(0.51), rate(20)), Policy(copies=3), "inconclusive"),

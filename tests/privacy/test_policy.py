@@ -84,6 +84,10 @@ def test_attacks_on_the_model_apply_where_the_model_is_shared() -> None:
     assert not Policy().applies("model_auc")
     assert Policy(scope="model").applies("model_auc")
     assert Policy().applies("epsilon")
+    assert Policy(scope="model", required=()).requires("model_tpr")
+    assert not Policy(required=("model_tpr",)).requires("model_tpr")
+    assert Policy().requires("copy_rate")
+    assert not Policy().requires("linkage_excess")
 
 
 def test_there_is_no_limit_for_an_unknown_endpoint() -> None:

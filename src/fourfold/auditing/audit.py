@@ -8,8 +8,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
+from fourfold.comparison import Sets
 from fourfold.errors import InputError
 from fourfold.evaluation import Evaluation, evaluate
+from fourfold.images import SplitRecord, randomised_by_us, read_split_record
 from fourfold.privacy import STAGES, Endpoint, Judgement, Policy, judge
 from fourfold.report import write_report
 from fourfold.score import Score
@@ -43,12 +45,18 @@ class Audit:
         When it was made.
     split_by : str
         Who divided the patients into training and holdout; empty where it is not known.
+    split : SplitRecord or None
+        The record of `fourfold split`, where it was given.
+    randomised : bool
+        Whether the record fits the sets: chance, and nobody else, decided who was trained on.
     """
 
     evaluation: Evaluation
     judgement: Judgement
     day: date
     split_by: str = ""
+    split: SplitRecord | None = None
+    randomised: bool = False
 
     @property
     def policy(self) -> Policy:
@@ -131,6 +139,9 @@ def audit(
     reference: Any | None = None,
     *,
     policy: Policy | None = None,
+    model: Any | None = None,
+    model_range: tuple[float, float] = (-1.0, 1.0),
+    split: SplitRecord | str | Path | None = None,
     further: Iterable[Score] = (),
     day: date | None = None,
     split_by: str = "",
@@ -145,9 +156,16 @@ def audit(
         told about those who were.
     policy : Policy or None
         The limits, set before the audit; None for the default ones.
+    model : path, Denoiser or None
+        The generator, where it is to be shared as well; the scope of the policy is then ``"model"``. See
+        `fourfold.privacy.model.open_denoiser`.
+    model_range : (float, float)
+        Values of the model's images where ours are 0 and 1, for a model in a file.
+    split : SplitRecord, path or None
+        The record that `fourfold split` wrote. Where it fits the sets, the statement says that chance divided the
+        patients, and attacks on the model give a lower bound of the privacy loss.
     further : iterable of Score
-        Scores of attacks that need more than the sets, for example of those on a model. Their
-        ``details["endpoints"]`` enter the verdict like any other.
+        Scores of attacks that need more than the sets. Their ``details["endpoints"]`` enter the verdict like any other.
     day : date or None
         What the statement is dated; None for today.
     split_by : str
@@ -169,16 +187,45 @@ def audit(
             "an audit needs a holdout: images of patients that the generator never saw; "
             "`fourfold split` sets some aside before training"
         )
+    policy = Policy() if policy is None else policy
+    if model is not None:
+        policy = replace(policy, scope="model")
+        model = _opened(model, model_range)
+    record = split if split is None or isinstance(split, SplitRecord) else read_split_record(split)
     evaluation = evaluate(
         synthetic, train, holdout, reference, only=("privacy",), thorough=True, policy=policy, **options
     )
-    return _judged(evaluation, tuple(further), date.today() if day is None else day, split_by)
+    sets = evaluation.sets
+    attacks = () if model is None else (_attacked(sets, model, record),)
+    evaluation = _judged(evaluation, (*attacks, *further))
+    return Audit(
+        evaluation=evaluation,
+        judgement=judge(evaluation.scores, policy),
+        day=date.today() if day is None else day,
+        split_by=split_by,
+        split=record,
+        randomised=record is not None
+        and sets.holdout is not None
+        and randomised_by_us(record, sets.training, sets.holdout),
+    )
 
 
-def _judged(evaluation: Evaluation, further: Sequence[Score], day: date, split_by: str) -> Audit:
-    """The audit of an evaluation, to which further scores have been added."""
+def _opened(model: Any, value_range: tuple[float, float]) -> Any:
+    """A denoiser, before the work and not after it."""
+    from fourfold.privacy.model import open_denoiser
+
+    return open_denoiser(model, value_range) if isinstance(model, str | Path) else model
+
+
+def _attacked(sets: Sets, model: Any, record: SplitRecord | None) -> Score:
+    from fourfold.privacy.model import attack_model
+
+    return attack_model(sets, model, record)
+
+
+def _judged(evaluation: Evaluation, further: Sequence[Score]) -> Evaluation:
+    """An evaluation to which further scores of the privacy axis have been added."""
     scores = (*evaluation.scores, *further)
     judgement = judge(scores, evaluation.policy)
     verdict = Verdict("privacy", judgement.status, judgement.sentence, judgement.keys)
-    evaluation = replace(evaluation, scores=scores, verdicts={**evaluation.verdicts, "privacy": verdict})
-    return Audit(evaluation, judgement, day, split_by)
+    return replace(evaluation, scores=scores, verdicts={**evaluation.verdicts, "privacy": verdict})

@@ -37,6 +37,7 @@ def audit_document(audit: Audit) -> dict[str, Any]:
         "scope": policy.scope,
         "signed_by": policy.signed_by,
         "split_by": audit.split_by,
+        "randomised": audit.randomised,
         "limits": {name: policy.limit(name) for name in LIMITS},
         "required": policy.required,
         "sets": {

@@ -103,8 +103,12 @@ def assumptions(audit: Audit) -> tuple[str, ...]:
     notes = [f"{_upper(blocker)}." for blocker in audit.judgement.blockers]
     if not any("blocker" in score.details for score in audit.evaluation.axis("privacy")):
         notes.append("Whether training and holdout patients are exchangeable was not tested.")
-    if not audit.split_by:
-        notes.append("It is not stated who divided the patients into training and holdout, nor how.")
+    if audit.split is not None and not audit.randomised:
+        notes.append("The record of the split does not fit these sets.")
+    elif not audit.randomised:
+        notes.append(
+            "Nothing shows that chance divided the patients into training and holdout; the evidence is observational."
+        )
     return (*notes, *(note if note.endswith(".") else f"{note}." for note in audit.evaluation.notes))
 
 
@@ -125,10 +129,19 @@ def _scope(audit: Audit, said: Callable[[str], str]) -> tuple[Fact, ...]:
         Fact("Shared are", "the images" if audit.policy.scope == "images" else "the images and the model"),
         Fact("Limits signed by", said(audit.policy.signed_by) or "nobody yet"),
         Fact("Synthetic set", size("synthetic")),
-        Fact("Split made by", said(audit.split_by) or "not stated"),
+        Fact("Split made by", _split(audit, said)),
         Fact("Training set", training),
         Fact("Synthetic set, SHA-256", audit.dataset),
     )
+
+
+def _split(audit: Audit, said: Callable[[str], str]) -> str:
+    """Who divided the patients, and whether chance did."""
+    by = said(audit.split_by) or "not stated"
+    if audit.split is None or not audit.randomised:
+        return by
+    drawn = f"at random by fourfold split (seed {audit.split.seed})"
+    return f"{by}, {drawn}" if audit.split_by else drawn
 
 
 def _about_copies(audit: Audit, score: Score | None) -> tuple[str, ...]:

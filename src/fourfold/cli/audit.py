@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from fourfold.cli.options import add_policy, add_sets, add_work, evaluation_of
+from fourfold.cli.options import add_policy, add_sets, add_work, evaluation_of, range_of
 from fourfold.errors import FourfoldError
 
 if TYPE_CHECKING:
@@ -22,7 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", default="audit", metavar="DIR", help="folder of the statement (audit)")
     add_policy(parser)
     parser.add_argument("--write-policy", action=_WritePolicy, metavar="FILE", help="write the default policy and stop")
+    parser.add_argument("--model", metavar="FILE", help="the generator, where it is to be shared too: a denoiser file")
+    parser.add_argument(
+        "--model-range", default="-1:1", metavar="LOW:HIGH", help="values of the model's images (--model-range=-1:1)"
+    )
     parser.add_argument("--split-by", default="", metavar="NAME", help="who divided the patients, for the statement")
+    parser.add_argument("--split-record", metavar="FILE", help="the .json that `fourfold split` wrote beside its table")
     add_work(parser)
 
 
@@ -35,7 +40,14 @@ def run(options: argparse.Namespace) -> int:
     check_writable(options.output)
     asked = evaluation_of(options)
     with progress_bars(options.quiet) as progress:
-        found = audit(**asked, split_by=options.split_by, progress=progress)
+        found = audit(
+            **asked,
+            model=options.model,
+            model_range=range_of(options.model_range),
+            split=options.split_record,
+            split_by=options.split_by,
+            progress=progress,
+        )
         progress("writing the statement", 0, 1)
         page = found.write(options.output)
         progress("writing the statement", 1, 1)

@@ -8,7 +8,17 @@ from typing import Any
 
 from fourfold.errors import InputError
 
-__all__ = ["add_policy", "add_reading", "add_sets", "add_work", "columns_of", "evaluation_of", "memory_of", "size_of"]
+__all__ = [
+    "add_policy",
+    "add_reading",
+    "add_sets",
+    "add_work",
+    "columns_of",
+    "evaluation_of",
+    "memory_of",
+    "range_of",
+    "size_of",
+]
 
 
 def add_sets(parser: argparse.ArgumentParser) -> None:
@@ -140,3 +150,15 @@ def memory_of(text: str) -> int:
     if not found or float(found[1]) == 0:
         raise InputError(f"--memory takes a number of bytes such as 512M or 2G, got {text!r}")
     return int(float(found[1]) * 1024 ** " KMG".index((found[2] or " ").upper()))
+
+
+def range_of(text: str) -> tuple[float, float]:
+    """``-1:1`` as two numbers, the second larger."""
+    low, _, high = text.partition(":")
+    try:
+        found = float(low), float(high)
+    except ValueError:
+        found = (0.0, 0.0)
+    if not found[0] < found[1]:
+        raise InputError(f"--model-range takes LOW:HIGH such as -1:1, got {text!r}")
+    return found

@@ -96,7 +96,7 @@ def judge(scores: Sequence[Score], policy: Policy) -> Judgement:
     measured = {endpoint.name for endpoint in found}
     absent = [name for name in LIMITS if policy.applies(name) and name not in measured]
     unmeasured = tuple((name, _why_missing(name, own)) for name in absent)
-    missing = tuple(entry for entry in unmeasured if entry[0] in policy.required)
+    missing = tuple(entry for entry in unmeasured if policy.requires(entry[0]))
     copies = next((score for score in own if score.name == "copies" and score.value is not None), None)
     blockers = (*_blockers(own), *_weak_null(copies))
     listed = next((endpoint for endpoint in found if endpoint.name == "copies"), None)

@@ -65,7 +65,8 @@ class Policy:
     epsilon : float
         Largest accepted lower bound of the privacy loss, in (0, 100].
     required : tuple of str
-        Endpoints that must have been measured: without one of them there is no pass.
+        Endpoints that must have been measured: without one of them there is no pass. Where the model is shared, those
+        of a model are required in any case.
     scope : {"images", "model"}
         What is shared: the images, or the generator as well, which makes the attacks on a model apply.
     signed_by : str
@@ -124,6 +125,10 @@ class Policy:
     def applies(self, name: str) -> bool:
         """Whether an endpoint counts for what is shared: attacks on a model only where the model is shared."""
         return self.scope == "model" or not name.startswith("model_")
+
+    def requires(self, name: str) -> bool:
+        """Whether there is no pass without that endpoint."""
+        return self.applies(name) and (name in self.required or name.startswith("model_"))
 
     def last_day(self, audited: date) -> date:
         """The day on which an audit of the day `audited` expires.
