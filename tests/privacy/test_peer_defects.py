@@ -183,11 +183,11 @@ def test_14_what_would_have_been_found_is_measured_on_the_very_images() -> None:
     recall = {}
     for name in ("films that differ", "films that hardly differ"):
         given = {
-            role: rng.random((size, 1, 6, 6)) for role, size in (("training", 60), ("synthetic", 30), ("holdout", 60))
+            role: rng.random((size, 1, 6, 6)) for role, size in (("training", 30), ("synthetic", 8), ("holdout", 30))
         }
         if name == "films that hardly differ":
             given = {role: np.linspace(0, 1, 6) + 0.002 * images for role, images in given.items()}
-        films = {role: images.repeat(4, axis=2).repeat(4, axis=3) for role, images in given.items()}
+        films = {role: images.repeat(2, axis=2).repeat(2, axis=3) for role, images in given.items()}
         sets = Sets(**prepare({role: ImageSet.from_array(images.astype(np.float32)) for role, images in films.items()}))
         power = copies(sets).details["power"]
         assert all(one["planted"] > 0 for one in power.values())
