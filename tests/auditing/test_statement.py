@@ -84,6 +84,16 @@ def test_copies_are_counted_with_their_patients(make_audit, make_scores) -> None
     assert "1 is listed as a copy, of 1 patient." in page(make_audit(make_scores(listed=1)))
 
 
+def test_the_least_visible_disguises_are_shown_where_there_are_too_many(make_audit, make_scores) -> None:
+    scores = make_scores()
+    power = {f"disguise_{number}": {"planted": 50, "recall": number / 40} for number in range(40)}
+    scores[1] = scores[1].with_details(power=power)
+    said = page(make_audit(scores))
+    assert "(the 24 least visible of 40)" in said
+    assert "disguise 23:" in said
+    assert "disguise 24:" not in said
+
+
 def test_every_limit_has_its_place_among_the_criteria() -> None:
     assert sorted(name for names in CRITERIA.values() for name in names) == sorted(LIMITS)
 

@@ -69,7 +69,8 @@ def statement_of(audit: Audit) -> Statement:
         sentence=said(judgement.sentence),
         scope=_scope(audit, said),
         copies=_about_copies(audit, score),
-        power=_power(score),
+        power=_power(score)[:_BARS],
+        disguises=len(_power(score)),
         membership=tuple(map(said, _about_membership(audit, "membership", "members"))),
         exposed=tuple(
             map(said, _about_membership(audit, "worst_case", "of the most isolated patients and rare groups"))
@@ -180,7 +181,7 @@ def _power(score: Score | None) -> tuple[Power, ...]:
         planted = entry.get("planted")
         of = "" if planted is None else f" of {planted}"
         bars.append(Power(title, min(1.0, max(0.0, share)), f"{title}: {100 * share:.0f} %{of} planted copies found"))
-    return tuple(sorted(bars, key=lambda bar: bar.share)[:_BARS])
+    return tuple(sorted(bars, key=lambda bar: bar.share))
 
 
 def _about_membership(audit: Audit, stem: str, whom: str) -> tuple[str, ...]:

@@ -59,6 +59,8 @@ class Statement:
         Paragraphs.
     power : tuple of Power
         By disguise, the least visible first.
+    disguises : int
+        How many there were, where not all are shown.
     compared : tuple of Compared
     uncompared : str
         What stands in place of the table where it is empty.
@@ -73,6 +75,7 @@ class Statement:
     scope: tuple[Fact, ...]
     copies: tuple[str, ...]
     power: tuple[Power, ...]
+    disguises: int
     membership: tuple[str, ...]
     exposed: tuple[str, ...]
     compared: tuple[Compared, ...]
