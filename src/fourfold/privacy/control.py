@@ -5,12 +5,12 @@ a refusal that is wrong stops somebody's work. `holdout_independence` asks the s
 the verdict as blocked from weaker evidence on. Signals and their sources: `fourfold.privacy.independence`.
 
 Measured on 32 x 32 pixels without identifiers, training to holdout 1:1, 5:1 and 1:5 (`benchmarks/holdout_control.py`).
-Of some 750 splits by patient or in blocks of file names (NIH, Kermany, BUSI, Cheng, hippocampus, phantoms; 100 to 4 000
-images) none was refused, the largest certain excess being -0.01 where 0.05 refuses. Split by image, Cheng's brain slices
-are refused in every draw (28 to 64 % of the holdout looks like a sibling, 1 to 3 % expected), and so are phantoms with up
-to four images a patient unless the training set is the small one, which leaves few siblings. Radiographs with one or two
-films a patient are not: 32 x 32 pixels do not tell a sibling from a stranger. The order of the names marks them as
-blocked, Kermany in every draw, NIH at 1:1 in most.
+Of some 750 splits by patient or in blocks of file names (NIH, Kermany, BUSI, Cheng, hippocampus, phantoms; 100 to 4
+000 images) none was refused, the largest certain excess being -0.01 where 0.05 refuses. Split by image, Cheng's brain
+slices are refused in every draw (28 to 64 % of the holdout looks like a sibling, 1 to 3 % expected), and so are
+phantoms with up to four images a patient unless the training set is the small one, which leaves few siblings.
+Radiographs with one or two films a patient are not: 32 x 32 pixels do not tell a sibling from a stranger. The order of
+the names marks them as blocked, Kermany in every draw, NIH at 1:1 in most.
 """
 
 from __future__ import annotations
