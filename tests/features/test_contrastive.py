@@ -46,7 +46,7 @@ def test_sources_among_images_the_network_has_not_seen_are_found_under_disguise(
     matrix = torch.tensor([[math.cos(angle), -math.sin(angle), 0.0], [math.sin(angle), math.cos(angle), 0.0]])
     grid = torch.nn.functional.affine_grid(matrix.expand(len(points), 2, 3), list(images.shape), align_corners=False)
     turned = torch.nn.functional.grid_sample(images, grid, padding_mode="border", align_corners=False).numpy()
-    noisy = points + np.random.default_rng(0).normal(0, 0.08, points.shape)
+    noisy = points + np.random.default_rng(0).normal(0, 0.05, points.shape)
     assert _first_choice(network, noisy.clip(0, 1).astype(np.float32), points) >= 0.95
     assert _first_choice(network, 1 - np.rot90(points, 1, (2, 3)), points) >= 0.95
     assert _first_choice(network, turned, points) >= 0.75

@@ -57,7 +57,7 @@ class Disguises:
     scale: float = 1.4
     crop: float = 0.5
     warp: float = _WARP_PIXELS
-    mixing: float = 0.2
+    mixing: float = 0.1
     softness: float = 0.35
     tone: float = 1.0
     noise: float = _NOISE
