@@ -30,6 +30,7 @@ def answer_key(metric: Metric, extractors: Sequence[FeatureExtractor], opened: O
             "sets": dict(opened.digests),
             "preparation": None if preparation is None else preparation.describe(),
             "seed": opened.sets.seed,
+            "thorough": opened.sets.thorough,
         },
         sort_keys=True,
     )

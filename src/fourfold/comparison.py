@@ -64,7 +64,10 @@ class Features:
 
 @dataclass(frozen=True)
 class Sets:
-    """The prepared images of the three sets, and how to work on them; `reference` where a third split was given."""
+    """The prepared images of the three sets, and how to work on them.
+
+    `reference` is a third real set, where one was given; `thorough` asks for a full audit rather than a quick one.
+    """
 
     training: ImageSet
     synthetic: ImageSet
@@ -73,6 +76,7 @@ class Sets:
     memory: int = 1 << 30
     progress: Progress = no_progress
     reference: ImageSet | None = None
+    thorough: bool = False
 
 
 @dataclass

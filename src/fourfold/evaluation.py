@@ -186,6 +186,7 @@ def evaluate(
         slices=slices,
         skip_broken=skip_broken,
         seed=seed,
+        thorough=thorough,
         memory=memory,
         progress=progress,
     )

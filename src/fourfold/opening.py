@@ -83,6 +83,7 @@ def open_sets(
     slices: bool = False,
     skip_broken: bool = False,
     seed: int = 0,
+    thorough: bool = False,
     memory: int = 1 << 30,
     progress: Progress = no_progress,
 ) -> Opened:
@@ -98,7 +99,7 @@ def open_sets(
         As for `fourfold.images.open_set`.
     size, channels, scaling
         As for `fourfold.images.prepare`.
-    seed, memory, progress
+    seed, thorough, memory, progress
         As in `Sets`.
 
     Returns
@@ -148,6 +149,7 @@ def open_sets(
         holdout=prepared.get("holdout"),
         reference=prepared.get("reference"),
         seed=seed,
+        thorough=thorough,
         memory=memory,
         progress=progress,
     )

@@ -11,7 +11,7 @@ from PIL import Image
 from scipy import ndimage
 
 from fourfold.privacy import CopyList, find_copies
-from fourfold.privacy.representations import area_matrix
+from fourfold.privacy.warps import area_matrix
 
 # One radiograph is filed under two identifiers, and two films of what is plainly one child under two:
 # as fresh patients they would be copies, and rightly listed.

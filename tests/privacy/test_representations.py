@@ -3,11 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fourfold.privacy.representations import REPRESENTATIONS, Representation, View, Warp, area_matrix, moved
+from fourfold.privacy.bank import Bank, View
+from fourfold.privacy.representations import FURTHER, REPRESENTATIONS
 
-
-def _plain(side: int, windowed: bool = False, warps: tuple[Warp, ...] = (Warp(),)) -> Representation:
-    return Representation("plain", "", side, None, windowed, warps)
+EVERY = (*REPRESENTATIONS, *FURTHER)
 
 
 def _images(count: int = 5, side: int = 64, planes: int = 1) -> np.ndarray:
@@ -19,95 +18,55 @@ def _images(count: int = 5, side: int = 64, planes: int = 1) -> np.ndarray:
     return ((smooth - low) / (high - low)).astype(np.float32)
 
 
-def test_area_resampling_keeps_the_mean_and_averages_blocks() -> None:
-    rows = np.random.default_rng(0).random(96).astype(np.float32)
-    assert (area_matrix(96, 64) @ rows).mean() == pytest.approx(rows.mean(), rel=1e-5)
-    assert area_matrix(96, 48) @ rows == pytest.approx(rows.reshape(48, 2).mean(axis=1), rel=1e-5)
-
-
 def test_the_product_of_plain_vectors_is_the_pearson_correlation() -> None:
     images = _images(side=32)
-    view = View(_plain(32), 32)
-    vectors = view.of(images)
-    expected = np.corrcoef(images.reshape(5, -1))
-    assert vectors @ vectors.T == pytest.approx(expected, abs=1e-5)
+    vectors = View(32, 32).of(images)
+    assert vectors @ vectors.T == pytest.approx(np.corrcoef(images.reshape(5, -1)), abs=1e-5)
 
 
-def test_every_representation_ignores_brightness_and_gain() -> None:
+@pytest.mark.parametrize("representation", EVERY, ids=lambda one: one.name)
+def test_every_representation_knows_an_image_again_whatever_its_brightness(representation) -> None:
     images = 0.5 * _images() + 0.2
-    for representation in REPRESENTATIONS:
-        view = View(representation, 64)
-        one, other = view.of(images), view.of(0.8 * images + 0.1)
-        assert np.sum(one * other, axis=1).min() > 0.99, representation.name
+    nearness = representation.prepare(images).nearness(0.8 * images + 0.1)
+    assert nearness.shape == (5, 5)
+    assert nearness.dtype == np.float32
+    # Blurred and cut-out training images are near, but never quite the same; flat tiles are damped.
+    assert np.diag(nearness).min() > 0.7
+    assert (nearness.argmax(axis=1) == np.arange(5)).all()
 
 
-@pytest.mark.parametrize(
-    ("warp", "expected"),
-    [
-        (Warp(mirrored=True), lambda images: images[..., ::-1]),
-        (Warp(turns=2), lambda images: images[..., ::-1, ::-1]),
-        (Warp(turns=4), lambda images: images),
-        (Warp(), lambda images: images),
-    ],
-)
-def test_mirroring_and_turning_move_whole_pixels(warp: Warp, expected) -> None:
-    images = _images(side=16)
-    assert moved(images, warp) == pytest.approx(expected(images), abs=1e-5)
+@pytest.mark.parametrize("representation", EVERY, ids=lambda one: one.name)
+@pytest.mark.parametrize(("side", "planes"), [(28, 1), (64, 3)])
+def test_small_images_and_several_planes_are_searched_too(representation, side: int, planes: int) -> None:
+    images = _images(side=side, planes=planes)
+    nearness = representation.prepare(images).nearness(images)
+    assert (nearness.argmax(axis=1) == np.arange(5)).all()
+    assert nearness.max() <= 1 + 1e-4
 
 
-def test_a_quarter_turn_is_one_of_the_two_quarter_turns() -> None:
-    images = _images(side=16)
-    turned = moved(images, Warp(turns=1))
-    assert any(np.allclose(turned, np.rot90(images, k, axes=(2, 3)), atol=1e-5) for k in (1, 3))
+def test_a_patch_is_found_by_tiles_and_a_shift_by_the_spectrum() -> None:
+    images = _images(30)
+    by_name = {one.name: one.prepare(images) for one in EVERY}
+    pasted = images[:1].copy()
+    pasted[..., 20:44, 20:44] = images[7, ..., 20:44, 20:44]
+    for name in ("tiles", "small tiles"):
+        order = by_name[name].nearness(pasted)[0].argsort()[::-1]
+        assert 7 in order[:2], name
+    shifted = np.roll(images[[9]], (6, -5), axis=(2, 3))
+    assert by_name["Fourier magnitude"].nearness(shifted)[0].argmax() == 9
+    assert by_name["Fourier magnitude"].nearness(1 - shifted)[0].argmax() == 9
 
 
-def test_a_shift_samples_further_down() -> None:
-    images = _images(side=64)
-    assert moved(images, Warp(down=1 / 64))[:, :, :-1] == pytest.approx(images[:, :, 1:], abs=1e-5)
-
-
-def test_opposite_rotations_undo_each_other_within_the_disc() -> None:
-    images = _images(side=64)
-    back = moved(moved(images, Warp(angle=6)), Warp(angle=-6))
-    inside = (..., slice(16, 48), slice(16, 48))
-    assert np.abs(back - images)[inside].mean() < 0.02
-    assert np.abs(moved(images, Warp(angle=6)) - images)[inside].mean() > 0.05
-
-
-def test_a_rotation_of_a_tall_image_is_a_rotation_before_it_is_squeezed() -> None:
-    side, aspect = 64, 2.0
-    rows, columns = np.meshgrid(np.arange(side) - 31.5, np.arange(side) - 31.5, indexing="ij")
-
-    def ellipse(angle: float) -> np.ndarray:
-        # In the plane of the original image, where a row is twice as tall as a column is wide.
-        down, right = rows * aspect, columns
-        along = np.cos(angle) * right + np.sin(angle) * down
-        across = -np.sin(angle) * right + np.cos(angle) * down
-        return np.exp(-((along / 20) ** 2) - (across / 8) ** 2)[None, None].astype(np.float32)
-
-    turned = moved(ellipse(0.0), Warp(angle=6), aspect)
-    errors = [np.abs(turned - ellipse(sign * np.deg2rad(6))).max() for sign in (-1, 1)]
-    assert min(errors) < 0.02 < max(errors)
-
-
-def test_an_image_without_contrast_becomes_a_vector_of_zeros() -> None:
+def test_an_image_without_contrast_is_near_nobody() -> None:
     flat = np.full((2, 1, 64, 64), 0.4, dtype=np.float32)
-    for representation in REPRESENTATIONS:
-        view = View(representation, 64)
-        assert not view.of(flat).any(), representation.name
+    for representation in EVERY:
+        nearness = representation.prepare(_images()).nearness(flat)
+        assert np.abs(nearness).max() < 1e-3, representation.name
 
 
-def test_small_images_are_never_enlarged() -> None:
-    images = _images(side=28)
-    for representation in REPRESENTATIONS:
-        view = View(representation, 28)
-        assert view.side <= 28
-        assert np.linalg.norm(view.of(images), axis=1) == pytest.approx(np.ones(5), rel=1e-5)
-
-
-def test_several_planes_are_one_vector() -> None:
-    images = _images(planes=3, side=32)
-    view = View(_plain(16), 32)
-    vectors = view.of(images)
-    assert vectors.shape == (5, 3 * 256)
-    assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(5), rel=1e-5)
+def test_a_blur_is_undone_by_blurring_the_training_images() -> None:
+    images = _images(30)
+    view = View(64, 64)
+    blurred = view.columns(images, 0.03).transpose(2, 0, 1).reshape(images.shape)
+    nearness = Bank("blur", "", 32, None, False, blurs=(0.01, 0.03)).prepare(images).nearness(blurred)
+    assert np.diag(nearness).min() > 0.9999

@@ -8,6 +8,7 @@ as if it were synthetic, and never enter it.
 
 from fourfold.privacy.audit import copies
 from fourfold.privacy.authenticity import authentic, authenticity
+from fourfold.privacy.bank import Bank
 from fourfold.privacy.conclusion import Judgement, conclude, judge
 from fourfold.privacy.control import holdout_independence, refuse_dependent_holdout
 from fourfold.privacy.copies import CopyList, find_copies
@@ -20,6 +21,7 @@ from fourfold.privacy.counts import (
     rarefied_exposure,
 )
 from fourfold.privacy.data_copying import DataCopying, data_copying
+from fourfold.privacy.disguises import DISGUISES, Disguise
 from fourfold.privacy.distance_share import DistanceShare, distance_share
 from fourfold.privacy.endpoints import STAGES, TITLES, Endpoint, endpoints_of
 from fourfold.privacy.exchangeability import exchangeability, two_sample_area
@@ -33,32 +35,43 @@ from fourfold.privacy.neighbour_ratio import nearest_neighbour_ratio
 from fourfold.privacy.person_labels import isolation_test
 from fourfold.privacy.policy import LIMITS, Policy, read_policy, write_policy
 from fourfold.privacy.power import Detection
-from fourfold.privacy.ratio import RatioNull, TwoNearest, log_ratio, two_nearest
-from fourfold.privacy.representations import REPRESENTATIONS, Representation, View, Warp
+from fourfold.privacy.ratio import RatioNull, TwoNearest, log_ratio
+from fourfold.privacy.representations import FURTHER, REGISTERED, REPRESENTATIONS, Prepared, Representation
+from fourfold.privacy.search import registered_nearest, two_nearest
 from fourfold.privacy.singling_out import singling_out
+from fourfold.privacy.spectrum import Spectrum
 from fourfold.privacy.threshold_copies import ThresholdCopies, threshold_copies, threshold_null_bound
+from fourfold.privacy.tiles import Tiles
 from fourfold.privacy.validity import effective_patients, effective_size, intraclass_correlation
+from fourfold.privacy.warps import Warp
 from fourfold.privacy.working import working_images
 
 __all__ = [
+    "DISGUISES",
+    "FURTHER",
     "LIMITS",
+    "REGISTERED",
     "REPRESENTATIONS",
     "STAGES",
     "TITLES",
+    "Bank",
     "CopyList",
     "DataCopying",
     "Detection",
+    "Disguise",
     "DistanceShare",
     "Endpoint",
     "Judgement",
     "LegacyTriple",
     "Likelihoods",
     "Policy",
+    "Prepared",
     "RatioNull",
     "Representation",
+    "Spectrum",
     "ThresholdCopies",
+    "Tiles",
     "TwoNearest",
-    "View",
     "Warp",
     "attribute_inference",
     "authentic",
@@ -93,6 +106,7 @@ __all__ = [
     "rarefied_exposure",
     "read_policy",
     "refuse_dependent_holdout",
+    "registered_nearest",
     "second_scan_linkage",
     "singling_out",
     "threshold_copies",

@@ -7,9 +7,10 @@ from scipy.stats import binom
 
 from fourfold.comparison import Sets
 from fourfold.privacy.contrast import one_sided
-from fourfold.privacy.copies import LEVEL, CopyList, find_copies
+from fourfold.privacy.copies import LEVEL, PLANTS, CopyList, find_copies
+from fourfold.privacy.disguises import DISGUISES
 from fourfold.privacy.patients import numbered
-from fourfold.privacy.representations import REPRESENTATIONS
+from fourfold.privacy.representations import FURTHER, REGISTERED, REPRESENTATIONS
 from fourfold.privacy.working import aspect_ratio, working_images
 from fourfold.score import Metric, Score, does_not_apply, register
 from fourfold.statistics import clopper_pearson, upper_bound
@@ -20,6 +21,9 @@ SOURCE = (
     "patient-aware nearest-neighbour ratio with a real-real null, generalised Pareto tail (Knijnenburg et al. 2009), "
     "Cauchy combination (Liu, Xie 2020) and false-discovery control (Benjamini, Hochberg 1995)"
 )
+
+PLANTS_OF_AN_AUDIT = 40
+"""Copies planted by disguise where a full audit is asked for."""
 
 
 def copies(sets: Sets) -> Score:
@@ -34,7 +38,8 @@ def copies(sets: Sets) -> Score:
     -------
     Score
         Per synthetic image: ``copy``, ``copy_p``, ``copy_q``, ``copy_kind`` (empty where not listed),
-        ``nearest_training`` (row), ``copy_ratio``. Per training image: ``copies``, the listed copies of it.
+        ``nearest_training`` (row), ``copy_ratio``, ``registered_correlation`` (of local contrast, with the training
+        image that registers best). Per training image: ``copies``, the listed copies of it.
     """
     fields = {"better": "lower", "features": "pixels", "source": SOURCE}
     holdout = sets.holdout if sets.holdout is not None and len(sets.holdout) else None
@@ -54,6 +59,8 @@ def copies(sets: Sets) -> Score:
             groups=groups,
             holdout_groups=holdout_groups,
             aspect=aspect_ratio(sets.training.shape),
+            representations=(*REPRESENTATIONS, *FURTHER) if sets.thorough else REPRESENTATIONS,
+            plants=PLANTS_OF_AN_AUDIT if sets.thorough else PLANTS,
             seed=sets.seed,
             memory=sets.memory,
             progress=sets.progress,
@@ -80,6 +87,7 @@ def copies(sets: Sets) -> Score:
             "copy_kind": np.where(found.listed, found.kind, ""),
             "nearest_training": found.nearest,
             "copy_ratio": found.ratio,
+            "registered_correlation": found.registered,
         },
         per_training={"copies": np.bincount(rows, minlength=len(sets.training))},
         details={
@@ -92,6 +100,7 @@ def copies(sets: Sets) -> Score:
             "holdout_images": 0 if holdout is None else len(holdout),
             "set_aside": found.set_aside,
             "null_images": len(next(iter(found.nulls.values())).values),
+            "training_serves_as_null": found.trusted,
             **_described(found, distinct),
         },
         **fields,
@@ -103,20 +112,30 @@ def _described(found: CopyList, distinct: int) -> dict[str, object]:
         name: {"planted": one.planted, "found": one.found, "attributed": one.attributed, "recall": one.recall}
         for name, one in found.power.items()
     }
-    recall = min((one["recall"] for one in power.values()), default=0.0)
+    plain = [found.power[one.name] for one in DISGUISES if one.ordinary and one.name in found.power]
+    planted = sum(one.planted for one in plain)
+    recall = sum(one.found for one in plain) / planted if planted else 0.0
+    listed = int(found.listed.sum())
     # Repeated images are one draw of the generator as far as a bound on its rate of copies goes.
-    bound = upper_bound(min(int(found.listed.sum()), distinct), distinct)
+    count = min(listed, distinct)
+    bound = upper_bound(count, distinct)
     tails = {
         name: None
         if null.tail is None
         else {"threshold": null.tail.threshold, "shape": null.tail.shape, "scale": null.tail.scale}
         for name, null in found.nulls.items()
     }
+    summaries = {one.name: one.summary for one in (*REPRESENTATIONS, *FURTHER)} | REGISTERED
     return {
         "power": power,
+        "recall": recall,
         "upper_bound": min(1.0, bound / recall) if recall else 1.0,
-        "representations": {one.name: one.summary for one in REPRESENTATIONS},
+        "representations": {name: summaries.get(name, name) for name in found.nulls},
         "tails": tails,
+        "endpoints": [
+            {"name": "copies", "stage": 1, "kind": "count", "count": listed},
+            {"name": "copy_rate", "stage": 1, "kind": "rate", "count": count, "size": distinct, "recall": recall},
+        ],
     }
 
 
@@ -137,7 +156,7 @@ register(
         better="lower",
         summary="synthetic images nearer to one training patient than chance allows, listed with their source",
         null="the holdout scored as if synthetic, each half of its patients against a null without it",
-        cost="O((N + M + H) N d) for each of 273 warps, mostly at d = 200",
+        cost="O((M + H + N) N d) for each of about 1 000 changes, mostly at d = 200",
         source=SOURCE,
         compute=copies,
     )

@@ -24,7 +24,7 @@ from fourfold.errors import InputError
 from fourfold.images.sets import ImageSet
 from fourfold.privacy.contrast import Z_95, clipped
 from fourfold.privacy.independence import LEAST, Independence, holdout_signals, merged_places
-from fourfold.privacy.representations import area_matrix
+from fourfold.privacy.warps import area_matrix
 from fourfold.score import Metric, Score, does_not_apply, register
 
 __all__ = ["blocking_sentence", "holdout_independence", "patients_are_known", "refuse_dependent_holdout", "thumbnails"]

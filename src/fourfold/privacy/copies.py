@@ -5,40 +5,58 @@ are no copies: holdout images against the training set, and training images agai
 own patient. The p-values of the representations are combined and the list is cut by Benjamini and Hochberg's
 procedure, so that the expected share of false entries stays below the stated level.
 
-What it cannot see: parts of an image pasted into another one, crops, strong warps, and images that share a patient's
-identity without sharing the picture.
+What it cannot see: parts that were pasted elsewhere than where they came from, strong bending, and images that share
+a patient's identity without sharing the picture.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.stats import mannwhitneyu
 
+from fourfold.privacy.bank import View
+from fourfold.privacy.disguises import DISGUISES
 from fourfold.privacy.patients import join_near_duplicates
-from fourfold.privacy.power import DISGUISES, Detection
-from fourfold.privacy.ratio import RatioNull, TwoNearest, two_nearest
-from fourfold.privacy.representations import REPRESENTATIONS, Representation, View
+from fourfold.privacy.power import Detection
+from fourfold.privacy.ratio import RatioNull, TwoNearest
+from fourfold.privacy.representations import REGISTERED, REPRESENTATIONS, Representation
+from fourfold.privacy.search import registered_nearest, two_nearest
 from fourfold.statistics import benjamini_hochberg, cauchy_combination
 
-__all__ = ["LEVEL", "CopyList", "find_copies"]
+__all__ = ["LEVEL", "PLANTS", "CopyList", "More", "find_copies"]
 
 LEVEL = 0.05
 """Expected share of false entries in the list, at most."""
 
-MOST_NULL = 4000
+MOST_NULL = 2000
 """Training images that serve as null, at most: a random choice of them where there are more."""
+
+MOST_HOLDOUT = 4000
+"""Holdout images that serve as null, at most."""
 
 LEAST_NULL = 40
 """Real images that the null needs, at least."""
 
+_ENOUGH_HOLDOUT = 200
+"""Holdout images that can do without the training images as null."""
+
+_LARGER = 0.01
+"""p-value at which training images, without their own patient, lie nearer to others than the holdout does."""
+
+_CLOSE = 0.99
+"""Share of the null that registers worse than what counts as the same picture."""
+
 _TWIN = 0.1
 """Share of the typical distance below which a holdout image is the same image as a training image."""
 
-_PLANTS = 40
+PLANTS = 20
+"""Copies planted by disguise."""
 
 Progress = Callable[[str, int, int], None]
+More = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], Iterable[tuple[str, TwoNearest, np.ndarray]]]
 
 
 @dataclass(frozen=True)
@@ -53,13 +71,18 @@ class CopyList:
     kind : array of str, shape (M,)
         The representation with the smallest p-value.
     nearest : array of int64, shape (M,)
-        Training row, in that representation.
+        Training row: in that representation, or the one that registers where any registers as the same picture.
     distance, ratio : arrays of float64, shape (M,)
-        1 - r to that training image, and ``log(d2 / d1)``.
+        1 - r to the nearest training image of that representation, and ``log(d2 / d1)``.
+    registered : array of float64, shape (M,)
+        Correlation of local contrast with the training image that registers best.
     groups : array of int64, shape (N,)
         Patients of the training images, near-duplicates joined.
     null_share : float or None
         Share listed when each half of the holdout's patients is scored as if synthetic against a null without it.
+    trusted : bool
+        Whether training images without their own patient serve as null; not where they lie nearer to each other than
+        the holdout does, as the other slices of a patient would that goes by several names.
     nulls : mapping of str to RatioNull
         By representation.
     set_aside : int
@@ -76,7 +99,9 @@ class CopyList:
     distance: np.ndarray
     ratio: np.ndarray
     groups: np.ndarray
+    registered: np.ndarray
     null_share: float | None
+    trusted: bool
     nulls: dict[str, RatioNull] = field(repr=False)
     set_aside: int = 0
     power: dict[str, Detection] = field(default_factory=dict)
@@ -92,7 +117,8 @@ def find_copies(
     aspect: float = 1.0,
     level: float = LEVEL,
     representations: Sequence[Representation] = REPRESENTATIONS,
-    plants: int = _PLANTS,
+    more: More | None = None,
+    plants: int = PLANTS,
     seed: int = 0,
     memory: int = 1 << 30,
     progress: Progress | None = None,
@@ -110,6 +136,10 @@ def find_copies(
     level : float
         False-discovery rate.
     representations : sequence of Representation
+        The first compares pixel by pixel.
+    more : callable or None
+        Further searches: called with training images, their patients, all queries and the patient that each query
+        must not see, it gives a name, what was found, and which queries may serve as null.
     plants : int
         Training images that are disguised and searched for, by disguise, to measure what would be found; 0 for none.
     seed : int
@@ -132,86 +162,132 @@ def find_copies(
         holdout = training[:0]
     if holdout_groups is None:
         holdout_groups = groups.max(initial=-1) + 1 + np.arange(len(holdout))
+    rng = np.random.default_rng([seed, 1])
+    fresh = np.sort(rng.permutation(len(holdout))[:MOST_HOLDOUT])
+    holdout, holdout_groups = holdout[fresh], np.asarray(holdout_groups, dtype=np.int64)[fresh]
     side = training.shape[-1]
-    plain = View(REPRESENTATIONS[0], side, aspect)
-    joined, _, scale = join_near_duplicates(plain.of(training), groups, memory=memory)
+    joined, _, scale = join_near_duplicates(View(side, side).of(training), groups, memory=memory)
     # A holdout image of a training patient must not see that patient, whose number may have changed by joining.
     renamed = dict(zip(groups.tolist(), joined.tolist(), strict=True))
     holdout_groups = np.array([renamed.get(group, group) for group in holdout_groups.tolist()], dtype=np.int64)
     if len(np.unique(joined)) < 2:
         raise ValueError("the training set holds fewer than two patients")
 
-    rng = np.random.default_rng([seed, 1])
     chosen = np.sort(rng.permutation(len(training))[:MOST_NULL])
     planted = np.sort(rng.permutation(len(training))[:plants])
-    disguised = [disguise.apply(training[planted], rng, aspect) for disguise in DISGUISES]
+    hosts = synthetic[rng.integers(len(synthetic), size=len(planted))]
+    disguised = [disguise.apply(training[planted], hosts, rng, aspect) for disguise in DISGUISES] if plants else []
     queries = np.concatenate([holdout, training[chosen], synthetic, *disguised])
     own = np.concatenate([holdout_groups, joined[chosen], np.full(len(queries) - len(holdout) - len(chosen), -1)])
     cuts = np.cumsum([len(holdout), len(chosen), len(synthetic), *(len(part) for part in disguised)])
 
-    found = []
-    for place, representation in enumerate(representations):
-        view = View(representation, side, aspect)
-        task = f"copies: {representation.name}"
-        tell = None if progress is None else lambda done, total, task=task: progress(task, done, total)
-        found.append(two_nearest(view, queries, training, joined, own, memory, tell))
-        if place == 0:
-            twins = np.sqrt(2 * found[0].first_distance[: cuts[0]]) <= _TWIN * scale
-    real = np.flatnonzero(np.concatenate([~twins, np.ones(len(chosen), dtype=bool)]))
-    if len(real) < LEAST_NULL:
-        raise ValueError(f"the null needs {LEAST_NULL} real images, there are {len(real)}")
+    found: dict[str, TwoNearest] = {}
+    proposals = []
+    for representation in representations:
+        prepared = representation.prepare(training, aspect)
+        tell = _told(progress, f"copies: {representation.name}")
+        found[representation.name], proposed = two_nearest(
+            prepared, queries, joined, own, representation.leads, memory, tell
+        )
+        proposals.append(proposed)
+    if any(one.rows.shape[1] for one in proposals):
+        tell = _told(progress, "copies: registration")
+        found |= registered_nearest(queries, training, joined, proposals, tell)
+    eligible = {name: np.ones(cuts[1], dtype=bool) for name in found}
+    for name, one, serves in more(training, joined, queries, own) if more is not None else ():
+        found[name], eligible[name] = one, serves[: cuts[1]]
 
-    nulls = [RatioNull.fit(one.log_ratio[real]) for one in found]
-    p = np.stack([null.p_values(one) for null, one in zip(nulls, found, strict=True)], axis=1)
+    plain = next(iter(found.values()))
+    twins = np.sqrt(2 * plain.first_distance[: cuts[0]]) <= _TWIN * scale
+    real = np.concatenate([~twins, np.ones(len(chosen), dtype=bool)])
+    trusted = _trusted(list(found.values())[: len(representations)], real, cuts[0])
+    if not trusted:
+        real[cuts[0] :] = False
+    if real.sum() < LEAST_NULL:
+        raise ValueError(f"the null needs {LEAST_NULL} real images, there are {int(real.sum())}")
+    rows = {name: np.flatnonzero(real & eligible[name]) for name in found}
+
+    nulls = {name: RatioNull.fit(one.log_ratio[rows[name]]) for name, one in found.items()}
+    p = np.stack([nulls[name].p_values(one) for name, one in found.items()], axis=1)
     combined = cauchy_combination(p)
     mine = slice(cuts[1], cuts[2])
     listed, q = benjamini_hochberg(combined[mine], level)
     best = p.argmin(axis=1)
-    rows = np.arange(len(queries))
+    at = np.arange(len(queries))
     nearest, distance, ratio = (
-        np.stack([getattr(one, name) for one in found], axis=1)[rows, best]
+        np.stack([getattr(one, name) for one in found.values()], axis=1)[at, best]
         for name in ("first", "first_distance", "log_ratio")
     )
+    closest = found.get(next(iter(REGISTERED)))
+    registered = np.full(len(queries), np.nan)
+    if closest is not None:
+        registered = 1.0 - closest.first_distance
+        same = registered > np.quantile(registered[np.flatnonzero(real)], _CLOSE)
+        nearest = np.where(same, closest.first, nearest)
+    parts = map(slice, cuts[2:-1], cuts[3:])
     power = {
         disguise.name: Detection(
             len(planted),
             int(np.sum(hit := combined[part] <= level / max(len(synthetic), 1))),
-            int(np.sum(hit & (nearest[part] == planted))),
+            int(np.sum(hit & (joined[nearest[part]] == joined[planted]))),
         )
-        for disguise, part in zip(DISGUISES, map(slice, cuts[2:-1], cuts[3:]), strict=True)
+        for disguise, part in zip(DISGUISES if plants else (), parts, strict=True)
     }
     return CopyList(
         listed=listed,
         p=combined[mine],
         q=q,
-        kind=np.array([representation.name for representation in representations])[best[mine]],
+        kind=np.array(list(found))[best[mine]],
         nearest=nearest[mine],
         distance=distance[mine],
         ratio=ratio[mine],
+        registered=registered[mine],
         groups=joined,
-        null_share=_null_share(found, real[real < cuts[0]], real[real >= cuts[0]], holdout_groups, level, rng),
-        nulls={one.name: null for one, null in zip(representations, nulls, strict=True)},
+        null_share=_null_share(found, rows, cuts[0], holdout_groups, level, rng),
+        trusted=trusted,
+        nulls=nulls,
         set_aside=int(twins.sum()),
-        power=power if plants else {},
+        power=power,
     )
 
 
+def _told(progress: Progress | None, task: str) -> Callable[[int, int], None] | None:
+    return None if progress is None else lambda done, total: progress(task, done, total)
+
+
+def _trusted(found: Sequence[TwoNearest], real: np.ndarray, holdout: int) -> bool:
+    """Whether training images, without their own patient, are as far from the others as holdout images are."""
+    fresh = np.flatnonzero(real[:holdout])
+    if len(fresh) < _ENOUGH_HOLDOUT:
+        return True
+    training = np.arange(holdout, len(real))
+    smallest = min(
+        mannwhitneyu(one.log_ratio[training], one.log_ratio[fresh], alternative="greater").pvalue for one in found
+    )
+    return bool(smallest * len(found) > _LARGER)
+
+
 def _null_share(
-    found: Sequence[TwoNearest],
-    holdout: np.ndarray,
-    training: np.ndarray,
+    found: dict[str, TwoNearest],
+    rows: dict[str, np.ndarray],
+    holdout: int,
     holdout_groups: np.ndarray,
     level: float,
     rng: np.random.Generator,
 ) -> float | None:
     """Share of the holdout that would be listed, each half of its patients against a null without that half."""
-    patients = np.unique(holdout_groups[holdout])
+    fresh = rows[next(iter(rows))]
+    fresh = fresh[fresh < holdout]
+    patients = np.unique(holdout_groups[fresh])
     if len(patients) < 4:
         return None
-    first = np.isin(holdout_groups[holdout], rng.permutation(patients)[: len(patients) // 2])
+    first = np.isin(holdout_groups, rng.permutation(patients)[: len(patients) // 2])
     listed = 0
-    for scored, kept in ((holdout[first], holdout[~first]), (holdout[~first], holdout[first])):
-        null_rows = np.concatenate([kept, training])
-        p = np.stack([RatioNull.fit(one.log_ratio[null_rows]).p_values(one.take(scored)) for one in found], axis=1)
-        listed += int(benjamini_hochberg(cauchy_combination(p), level)[0].sum())
-    return listed / len(holdout)
+    for half in (first, ~first):
+        scored = fresh[half[fresh]]
+        p = []
+        for name, one in found.items():
+            kept = rows[name][(rows[name] >= holdout) | ~half[np.minimum(rows[name], holdout - 1)]]
+            p.append(RatioNull.fit(one.log_ratio[kept]).p_values(one.take(scored)))
+        listed += int(benjamini_hochberg(cauchy_combination(np.stack(p, axis=1)), level)[0].sum())
+    return listed / len(fresh)

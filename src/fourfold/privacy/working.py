@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from fourfold.images.sets import ImageSet
-from fourfold.privacy.representations import area_matrix
+from fourfold.privacy.warps import area_matrix
 
 __all__ = ["SIDE", "SLABS", "aspect_ratio", "working_images", "working_side"]
 

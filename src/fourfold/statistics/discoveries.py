@@ -10,6 +10,9 @@ from fourfold.statistics.tails import SMALLEST_P
 __all__ = ["benjamini_hochberg", "cauchy_combination", "holm"]
 
 
+_LARGEST_P = 0.9
+
+
 def benjamini_hochberg(p: ArrayLike, level: float = 0.05) -> tuple[np.ndarray, np.ndarray]:
     """Control of the false-discovery rate.
 
@@ -60,7 +63,8 @@ def cauchy_combination(p: ArrayLike) -> np.ndarray:
     Returns
     -------
     array of float64, shape (n,)
-        Accurate in the small: ``1/2 - arctan(mean tan((1/2 - p) pi)) / pi``.
+        Accurate in the small: ``1/2 - arctan(mean tan((1/2 - p) pi)) / pi``, with p-values above 0.9 counted as 0.9.
+        A single p-value of 1 would otherwise outvote all the others (truncation after Fang et al. 2023).
 
     Raises
     ------
@@ -69,17 +73,17 @@ def cauchy_combination(p: ArrayLike) -> np.ndarray:
 
     References
     ----------
-    Y. Liu, J. Xie, J. Am. Stat. Assoc. 115 (2020) 393.
+    Y. Liu, J. Xie, J. Am. Stat. Assoc. 115 (2020) 393; Y. Fang, C. Chang, Y. Park, G. C. Tseng, Stat. Sin. 33 (2023)
+    1343.
 
     Examples
     --------
     >>> cauchy_combination([[0.01, 0.01], [0.02, 1.0]]).round(3).tolist()
-    [0.01, 1.0]
+    [0.01, 0.049]
     """
-    p = np.clip(_check_p(p), SMALLEST_P, None)
+    p = np.clip(_check_p(p), SMALLEST_P, _LARGEST_P)
     # cot(pi p) equals tan((1/2 - p) pi) and keeps its digits for small p.
-    with np.errstate(divide="ignore"):
-        mean = np.mean(1.0 / np.tan(np.pi * p), axis=-1)
+    mean = np.mean(1.0 / np.tan(np.pi * p), axis=-1)
     return np.where(mean > 0, np.arctan2(1.0, mean) / np.pi, 0.5 - np.arctan(mean) / np.pi)
 
 
