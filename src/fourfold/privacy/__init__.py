@@ -11,7 +11,7 @@ from fourfold.privacy.authenticity import authentic, authenticity
 from fourfold.privacy.bank import Bank
 from fourfold.privacy.conclusion import Judgement, conclude, judge
 from fourfold.privacy.control import holdout_independence, refuse_dependent_holdout
-from fourfold.privacy.copies import CopyList, find_copies
+from fourfold.privacy.copies import CopyList, combined_p_values, find_copies
 from fourfold.privacy.correlation import highest_correlation
 from fourfold.privacy.counts import (
     copy_count,
@@ -37,7 +37,7 @@ from fourfold.privacy.policy import LIMITS, Policy, read_policy, write_policy
 from fourfold.privacy.power import Detection
 from fourfold.privacy.ratio import RatioNull, TwoNearest, log_ratio
 from fourfold.privacy.representations import FURTHER, REGISTERED, REPRESENTATIONS, Prepared, Representation
-from fourfold.privacy.search import registered_nearest, two_nearest
+from fourfold.privacy.search import registered_nearest, search, two_nearest
 from fourfold.privacy.singling_out import singling_out
 from fourfold.privacy.spectrum import Spectrum
 from fourfold.privacy.threshold_copies import ThresholdCopies, threshold_copies, threshold_null_bound
@@ -76,6 +76,7 @@ __all__ = [
     "attribute_inference",
     "authentic",
     "authenticity",
+    "combined_p_values",
     "conclude",
     "copies",
     "copy_count",
@@ -107,6 +108,7 @@ __all__ = [
     "read_policy",
     "refuse_dependent_holdout",
     "registered_nearest",
+    "search",
     "second_scan_linkage",
     "singling_out",
     "threshold_copies",

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+
 import numpy as np
 from scipy.stats import binom
 
 from fourfold.comparison import Sets
+from fourfold.errors import InputError
+from fourfold.features.contrastive import ContrastiveNetwork
+from fourfold.features.reidentification import ReidentificationNetwork
 from fourfold.privacy.contrast import one_sided
 from fourfold.privacy.copies import LEVEL, PLANTS, CopyList, find_copies
 from fourfold.privacy.disguises import DISGUISES
+from fourfold.privacy.learned import Train, cross_fitted_nearest
 from fourfold.privacy.patients import numbered
+from fourfold.privacy.ratio import TwoNearest
 from fourfold.privacy.representations import FURTHER, REGISTERED, REPRESENTATIONS
 from fourfold.privacy.working import aspect_ratio, working_images
 from fourfold.score import Metric, Score, does_not_apply, register
@@ -60,6 +69,7 @@ def copies(sets: Sets) -> Score:
             holdout_groups=holdout_groups,
             aspect=aspect_ratio(sets.training.shape),
             representations=(*REPRESENTATIONS, *FURTHER) if sets.thorough else REPRESENTATIONS,
+            more=partial(_learned, sets) if sets.thorough else None,
             plants=PLANTS_OF_AN_AUDIT if sets.thorough else PLANTS,
             seed=sets.seed,
             memory=sets.memory,
@@ -107,6 +117,36 @@ def copies(sets: Sets) -> Score:
     )
 
 
+_LEARNED: dict[str, tuple[str, Train]] = {
+    "contrastive": (
+        "a copy detector trained on half of the patients, which searches among the others",
+        ContrastiveNetwork.train,
+    ),
+    "re-identification": (
+        "a network that recognises patients, trained on half of them, which searches among the others",
+        ReidentificationNetwork.train,
+    ),
+}
+
+
+def _learned(
+    sets: Sets, training: np.ndarray, groups: np.ndarray, queries: np.ndarray, own: np.ndarray
+) -> Iterator[tuple[str, TwoNearest, np.ndarray]]:
+    """The searches of networks trained on the spot, two folds each; none where there are too few images for one."""
+    for name, (_, train) in _LEARNED.items():
+
+        def tell(done: int, total: int, name: str = name) -> None:
+            sets.progress(f"copies: training, {name}", done, total)
+
+        # Too few images, or patients with several of them, to train on: the power by disguise says what is left.
+        with suppress(InputError):
+            folds = cross_fitted_nearest(
+                training, groups, queries, own, train=train, seed=sets.seed, memory=sets.memory, progress=tell
+            )
+            for fold, found in enumerate(folds, start=1):
+                yield f"{name}, fold {fold}", found.nearest, found.eligible
+
+
 def _described(found: CopyList, distinct: int) -> dict[str, object]:
     power = {
         name: {"planted": one.planted, "found": one.found, "attributed": one.attributed, "recall": one.recall}
@@ -126,6 +166,7 @@ def _described(found: CopyList, distinct: int) -> dict[str, object]:
         for name, null in found.nulls.items()
     }
     summaries = {one.name: one.summary for one in (*REPRESENTATIONS, *FURTHER)} | REGISTERED
+    summaries |= {f"{name}, fold {fold}": said for name, (said, _) in _LEARNED.items() for fold in (1, 2)}
     return {
         "power": power,
         "recall": recall,

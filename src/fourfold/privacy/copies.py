@@ -11,7 +11,7 @@ a patient's identity without sharing the picture.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,10 +23,10 @@ from fourfold.privacy.patients import join_near_duplicates
 from fourfold.privacy.power import Detection
 from fourfold.privacy.ratio import RatioNull, TwoNearest
 from fourfold.privacy.representations import REGISTERED, REPRESENTATIONS, Representation
-from fourfold.privacy.search import registered_nearest, two_nearest
+from fourfold.privacy.search import search
 from fourfold.statistics import benjamini_hochberg, cauchy_combination
 
-__all__ = ["LEVEL", "PLANTS", "CopyList", "More", "find_copies"]
+__all__ = ["LEVEL", "PLANTS", "CopyList", "More", "combined_p_values", "find_copies"]
 
 LEVEL = 0.05
 """Expected share of false entries in the list, at most."""
@@ -40,14 +40,14 @@ MOST_HOLDOUT = 4000
 LEAST_NULL = 40
 """Real images that the null needs, at least."""
 
-_ENOUGH_HOLDOUT = 200
+_ENOUGH_HOLDOUT = 300
 """Holdout images that can do without the training images as null."""
 
 _LARGER = 0.01
 """p-value at which training images, without their own patient, lie nearer to others than the holdout does."""
 
-_CLOSE = 0.99
-"""Share of the null that registers worse than what counts as the same picture."""
+_AS_SURE = 10.0
+"""Factor between p-values up to which registration names the source."""
 
 _TWIN = 0.1
 """Share of the typical distance below which a holdout image is the same image as a training image."""
@@ -71,7 +71,7 @@ class CopyList:
     kind : array of str, shape (M,)
         The representation with the smallest p-value.
     nearest : array of int64, shape (M,)
-        Training row: in that representation, or the one that registers where any registers as the same picture.
+        Training row: in that representation, or the one that registers best where that is about as sure.
     distance, ratio : arrays of float64, shape (M,)
         1 - r to the nearest training image of that representation, and ``log(d2 / d1)``.
     registered : array of float64, shape (M,)
@@ -172,6 +172,8 @@ def find_copies(
     holdout_groups = np.array([renamed.get(group, group) for group in holdout_groups.tolist()], dtype=np.int64)
     if len(np.unique(joined)) < 2:
         raise ValueError("the training set holds fewer than two patients")
+    if len(holdout) + min(len(training), MOST_NULL) < LEAST_NULL:
+        raise ValueError(_too_few(len(holdout) + len(training)))
 
     chosen = np.sort(rng.permutation(len(training))[:MOST_NULL])
     planted = np.sort(rng.permutation(len(training))[:plants])
@@ -181,18 +183,7 @@ def find_copies(
     own = np.concatenate([holdout_groups, joined[chosen], np.full(len(queries) - len(holdout) - len(chosen), -1)])
     cuts = np.cumsum([len(holdout), len(chosen), len(synthetic), *(len(part) for part in disguised)])
 
-    found: dict[str, TwoNearest] = {}
-    proposals = []
-    for representation in representations:
-        prepared = representation.prepare(training, aspect)
-        tell = _told(progress, f"copies: {representation.name}")
-        found[representation.name], proposed = two_nearest(
-            prepared, queries, joined, own, representation.leads, memory, tell
-        )
-        proposals.append(proposed)
-    if any(one.rows.shape[1] for one in proposals):
-        tell = _told(progress, "copies: registration")
-        found |= registered_nearest(queries, training, joined, proposals, tell)
+    found = search(representations, training, queries, joined, own, aspect=aspect, memory=memory, progress=progress)
     eligible = {name: np.ones(cuts[1], dtype=bool) for name in found}
     for name, one, serves in more(training, joined, queries, own) if more is not None else ():
         found[name], eligible[name] = one, serves[: cuts[1]]
@@ -204,12 +195,10 @@ def find_copies(
     if not trusted:
         real[cuts[0] :] = False
     if real.sum() < LEAST_NULL:
-        raise ValueError(f"the null needs {LEAST_NULL} real images, there are {int(real.sum())}")
+        raise ValueError(_too_few(int(real.sum())))
     rows = {name: np.flatnonzero(real & eligible[name]) for name in found}
 
-    nulls = {name: RatioNull.fit(one.log_ratio[rows[name]]) for name, one in found.items()}
-    p = np.stack([nulls[name].p_values(one) for name, one in found.items()], axis=1)
-    combined = cauchy_combination(p)
+    combined, p, nulls = combined_p_values(found, rows)
     mine = slice(cuts[1], cuts[2])
     listed, q = benjamini_hochberg(combined[mine], level)
     best = p.argmin(axis=1)
@@ -222,8 +211,9 @@ def find_copies(
     registered = np.full(len(queries), np.nan)
     if closest is not None:
         registered = 1.0 - closest.first_distance
-        same = registered > np.quantile(registered[np.flatnonzero(real)], _CLOSE)
-        nearest = np.where(same, closest.first, nearest)
+        # Where registration is about as sure as the surest representation, it knows the source best.
+        sure = p[:, list(found).index(next(iter(REGISTERED)))] <= _AS_SURE * p.min(axis=1)
+        nearest = np.where(sure, closest.first, nearest)
     parts = map(slice, cuts[2:-1], cuts[3:])
     power = {
         disguise.name: Detection(
@@ -251,8 +241,31 @@ def find_copies(
     )
 
 
-def _told(progress: Progress | None, task: str) -> Callable[[int, int], None] | None:
-    return None if progress is None else lambda done, total: progress(task, done, total)
+def _too_few(images: int) -> str:
+    return f"the null needs {LEAST_NULL} real images, there are {images}"
+
+
+def combined_p_values(
+    found: Mapping[str, TwoNearest], null_rows: Mapping[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, dict[str, RatioNull]]:
+    """The p-value of every query, over all representations.
+
+    Parameters
+    ----------
+    found : mapping of str to TwoNearest
+        By representation.
+    null_rows : mapping of str to array of int
+        The queries that serve as null: real images that are no copies.
+
+    Returns
+    -------
+    combined : array, shape (n,)
+    p : array, shape (n, representations)
+    nulls : dict of str to RatioNull
+    """
+    nulls = {name: RatioNull.fit(one.log_ratio[null_rows[name]]) for name, one in found.items()}
+    p = np.stack([nulls[name].p_values(one) for name, one in found.items()], axis=1)
+    return cauchy_combination(p), p, nulls
 
 
 def _trusted(found: Sequence[TwoNearest], real: np.ndarray, holdout: int) -> bool:

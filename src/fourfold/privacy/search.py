@@ -6,16 +6,16 @@ lead propose is then registered, pair by pair, and the registered pairs are sear
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from fourfold.privacy.ratio import IDENTICAL, TwoNearest
 from fourfold.privacy.registration import register
-from fourfold.privacy.representations import REGISTERED, Prepared
+from fourfold.privacy.representations import REGISTERED, Prepared, Representation
 
-__all__ = ["Proposals", "registered_nearest", "two_nearest"]
+__all__ = ["Proposals", "registered_nearest", "search", "two_nearest"]
 
 _LARGEST_BLOCK = 8192
 
@@ -41,6 +41,58 @@ class Proposals(NamedTuple):
     rows: np.ndarray
     matrices: np.ndarray
     signs: np.ndarray
+
+
+def search(
+    representations: Sequence[Representation],
+    training: np.ndarray,
+    queries: np.ndarray,
+    groups: np.ndarray,
+    own_groups: np.ndarray | None = None,
+    *,
+    aspect: float = 1.0,
+    memory: int = 1 << 30,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> dict[str, TwoNearest]:
+    """Search every representation, and what they propose after registration.
+
+    What is found for a query does not depend on the other queries.
+
+    Parameters
+    ----------
+    representations : sequence of Representation
+    training, queries : arrays, shapes (N, planes, side, side) and (n, planes, side, side)
+        Working images.
+    groups : array of int, shape (N,)
+        Patients of the training images.
+    own_groups : array of int, shape (n,), or None
+        A patient whose training images a query must not see; negative for none.
+    aspect : float
+        Height of the original images by their width.
+    memory : int
+        Bytes for one block.
+    progress : callable or None
+        Called with a task, steps done and steps in all.
+
+    Returns
+    -------
+    dict of str to TwoNearest
+        By name, in the order of `representations`, then `REGISTERED` where any of them leads.
+    """
+    found, proposals = {}, []
+    for one in representations:
+        tell = _told(progress, f"copies: {one.name}")
+        prepared = one.prepare(training, aspect)
+        found[one.name], proposed = two_nearest(prepared, queries, groups, own_groups, one.leads, memory, tell)
+        proposals.append(proposed)
+    if any(one.leads for one in representations):
+        tell = _told(progress, "copies: registration")
+        found |= registered_nearest(queries, training, groups, proposals, tell)
+    return found
+
+
+def _told(progress: Callable[[str, int, int], None] | None, task: str) -> Progress | None:
+    return None if progress is None else lambda done, total: progress(task, done, total)
 
 
 def two_nearest(
