@@ -166,9 +166,29 @@ def test_hidden_copies_are_listed_by_the_representations_of_a_full_audit() -> No
 def test_training_images_that_resemble_each_other_more_than_the_holdout_does_are_no_null() -> None:
     # Every patient under two names: without "its own patient" a training image still sees its sister.
     holdout = np.concatenate([HOLDOUT, patients(100, 9)])
-    options = {"plants": 0, "representations": REPRESENTATIONS[:1]}
+    options = {"plants": 0, "representations": REPRESENTATIONS[:1], "holdout_groups": 1000 + np.arange(400) // 2}
     assert not find_copies(TRAINING, FRESH, holdout, groups=np.arange(400), **options).trusted
     assert find_copies(TRAINING, FRESH, holdout, groups=GROUPS, **options).trusted
+
+
+@pytest.mark.parametrize(("training", "holdout"), [(200, 200), (60, 300), (400, 80)])
+def test_copies_are_listed_and_fresh_images_are_not_whatever_the_sizes_of_the_sets(training: int, holdout: int) -> None:
+    rng = np.random.default_rng(10)
+    others = np.concatenate([HOLDOUT, patients(50, 11)])[:holdout]
+    synthetic = FRESH[:100].copy()
+    synthetic[:5] = np.clip(TRAINING[:50:10] * 0.9 + rng.normal(0, 0.02, (5, 1, 64, 64)), 0, 1)
+    found = find_copies(
+        TRAINING[:training],
+        synthetic,
+        others,
+        groups=GROUPS[:training],
+        holdout_groups=1000 + np.arange(holdout) // 2,
+        representations=QUICK,
+        plants=0,
+    )
+    assert found.listed[:5].all()
+    assert found.nearest[:5].tolist() == [0, 10, 20, 30, 40]
+    assert found.listed[5:].sum() <= 1
 
 
 @pytest.mark.parametrize(("images", "message"), [(2, "fewer than two patients"), (20, "the null needs 40 real images")])

@@ -89,7 +89,7 @@ def copies(sets: Sets) -> Score:
         interval=one_sided(clopper_pearson(listed, size), null, "lower"),
         null_interval=(0.0, float(binom.ppf(0.975, size, null)) / size),
         null_source="training without the own patient" if found.null_share is None else "holdout",
-        reason=_limits(sets, holdout is not None),
+        reason=_limits(sets, holdout is not None, found),
         per_synthetic={
             "copy": found.listed,
             "copy_p": found.p,
@@ -180,12 +180,21 @@ def _described(found: CopyList, distinct: int) -> dict[str, object]:
     }
 
 
-def _limits(sets: Sets, holdout: bool) -> str | None:
+def _limits(sets: Sets, holdout: bool, found: CopyList) -> str | None:
     limits = []
     if not holdout:
         limits.append("without a holdout the null is read from training images without their own patient")
     if sets.training.patients is None:
         limits.append("without patient identifiers each image, or group of near-duplicates, counts as a patient")
+    if not found.trusted:
+        limits.append(
+            "training images lie nearer to each other than the holdout does to them, as images of one patient under "
+            "several names would, so that only the holdout serves as null"
+        )
+    if sets.thorough:
+        untrained = [name for name in _LEARNED if not any(one.startswith(name) for one in found.nulls)]
+        if untrained:
+            limits.append(f"too few training images, or patients with several, to train on: {' and '.join(untrained)}")
     return "; ".join(limits) or None
 
 

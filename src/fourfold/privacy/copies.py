@@ -43,7 +43,7 @@ LEAST_NULL = 40
 _ENOUGH_HOLDOUT = 300
 """Holdout images that can do without the training images as null."""
 
-_LARGER = 0.01
+_LARGER = 0.001
 """p-value at which training images, without their own patient, lie nearer to others than the holdout does."""
 
 _AS_SURE = 10.0
@@ -191,7 +191,7 @@ def find_copies(
     plain = next(iter(found.values()))
     twins = np.sqrt(2 * plain.first_distance[: cuts[0]]) <= _TWIN * scale
     real = np.concatenate([~twins, np.ones(len(chosen), dtype=bool)])
-    trusted = _trusted(list(found.values())[: len(representations)], real, cuts[0])
+    trusted = _trusted(list(found.values())[: len(representations)], real, cuts[0], own[: cuts[1]])
     if not trusted:
         real[cuts[0] :] = False
     if real.sum() < LEAST_NULL:
@@ -268,12 +268,13 @@ def combined_p_values(
     return cauchy_combination(p), p, nulls
 
 
-def _trusted(found: Sequence[TwoNearest], real: np.ndarray, holdout: int) -> bool:
+def _trusted(found: Sequence[TwoNearest], real: np.ndarray, holdout: int, patients: np.ndarray) -> bool:
     """Whether training images, without their own patient, are as far from the others as holdout images are."""
-    fresh = np.flatnonzero(real[:holdout])
+    fresh, training = np.flatnonzero(real[:holdout]), holdout + np.flatnonzero(real[holdout:])
     if len(fresh) < _ENOUGH_HOLDOUT:
         return True
-    training = np.arange(holdout, len(real))
+    # One image a patient: the images of one are not independent.
+    fresh, training = (rows[np.unique(patients[rows], return_index=True)[1]] for rows in (fresh, training))
     smallest = min(
         mannwhitneyu(one.log_ratio[training], one.log_ratio[fresh], alternative="greater").pvalue for one in found
     )
