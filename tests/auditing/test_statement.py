@@ -87,11 +87,13 @@ def test_copies_are_counted_with_their_patients(make_audit, make_scores) -> None
 def test_the_least_visible_disguises_are_shown_where_there_are_too_many(make_audit, make_scores) -> None:
     scores = make_scores()
     power = {f"disguise_{number}": {"planted": 50, "recall": number / 40} for number in range(40)}
-    scores[1] = scores[1].with_details(power=power)
+    power["none"] = {"planted": 50, "recall": 1.0}
+    scores[1] = scores[1].with_details(power=power, recall=0.98)
     said = page(make_audit(scores))
-    assert "(the 24 least visible of 40)" in said
-    assert "disguise 23:" in said
-    assert "disguise 24:" not in said
+    assert "(the 12 least visible of 40)" in said
+    assert "disguise 11:" in said
+    assert "disguise 12:" not in said
+    assert said.index("98 % found") < said.index("none: 100 %") < said.index("disguise 0:")
 
 
 def test_every_limit_has_its_place_among_the_criteria() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fourfold.report import plots
+from fourfold.report.shares import Bars, shares, shares_side_by_side
 
 
 def parsed(markup):
@@ -25,7 +26,15 @@ def drawings():
         ),
         "lines": lambda: plots.lines([1, 2], {"synthetic": [0.1, 0.2]}, ("k", "share"), "lines", {}),
         "drift": lambda: plots.drift(names, rng.random(3), nothing, rng.random(3), nothing, "drift"),
-        "shares": lambda: plots.shares(names, rng.random(3), np.full((3, 2), np.nan), 0.9, "share", "shares"),
+        "shares": lambda: shares(Bars(names, rng.random(3), np.full((3, 2), np.nan)), 0.9, "share", "shares"),
+        "side by side": lambda: shares_side_by_side(
+            {
+                "a": Bars(names, rng.random(3), rng.random((3, 2))),
+                "b": Bars(names[:1], rng.random(1), rng.random((1, 2))),
+            },
+            "share",
+            "side by side",
+        ),
         "dots": lambda: plots.dots(
             names, ["training", "synthetic", "accent"], rng.random(3), rng.random((3, 2)), 0.5, "auc", "dots"
         ),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fourfold.privacy import TITLES, Endpoint
-from fourfold.report import Compared, Criterion, EndpointRow, Fact, Power, Redaction, Statement, endpoint_row
+from fourfold.privacy import DISGUISES, TITLES, Endpoint
+from fourfold.report import Compared, Criterion, EndpointRow, Fact, Power, Powers, Redaction, Statement, endpoint_row
 from fourfold.report.wording import count
 from fourfold.score import Score
 
@@ -33,7 +33,7 @@ CRITERIA: dict[str, tuple[str, ...]] = {
 
 _OUTSIDERS = 1000
 _WRONGLY = 10
-_BARS = 24
+_BARS = 12
 _LONGEST = 200
 _MOST = 4
 _GROUPS = 3
@@ -69,8 +69,7 @@ def statement_of(audit: Audit) -> Statement:
         sentence=said(judgement.sentence),
         scope=_scope(audit, said),
         copies=_about_copies(audit, score),
-        power=_power(score)[:_BARS],
-        disguises=len(_power(score)),
+        power=_power(score),
         membership=tuple(map(said, _about_membership(audit, "membership", "members"))),
         exposed=tuple(
             map(said, _about_membership(audit, "worst_case", "of the most isolated patients and rare groups"))
@@ -173,8 +172,23 @@ def _about_copies(audit: Audit, score: Score | None) -> tuple[str, ...]:
     return (first,)
 
 
-def _power(score: Score | None) -> tuple[Power, ...]:
+def _power(score: Score | None) -> tuple[Powers, ...]:
+    """What became of planted copies: all those that generators are known to make, and the least visible others."""
     power: Mapping[str, Any] = {} if score is None else score.details.get("power", {})
+    plain = {disguise.name for disguise in DISGUISES if disguise.ordinary}
+    ordinary = _bars({name: entry for name, entry in power.items() if name in plain})
+    hidden = _bars({name: entry for name, entry in power.items() if name not in plain})
+    recall = None if score is None else score.details.get("recall")
+    found = "" if recall is None else f": {100 * recall:.0f} % found, by which the bound above is corrected"
+    least = f" (the {_BARS} least visible of {len(hidden)})" if len(hidden) > _BARS else ""
+    groups = (
+        Powers(f"Copies as generators are known to make them, planted into these very data{found}", ordinary),
+        Powers(f"Copies in disguise, planted likewise, and the share of them that was found{least}", hidden[:_BARS]),
+    )
+    return tuple(group for group in groups if group.bars)
+
+
+def _bars(power: Mapping[str, Any]) -> tuple[Power, ...]:
     bars = []
     for name, entry in power.items():
         share, title = float(entry["recall"]), str(name).replace("_", " ")

@@ -71,7 +71,7 @@ class _WritePolicy(argparse.Action):
         try:
             file = write_policy(str(values))
         except FourfoldError as error:
-            parser.error(str(error))
+            parser.exit(2, f"fourfold: error: {error}\n")
         print(f"policy: {file}  (set the limits, have them signed, use it with --policy {file})")
         parser.exit(0)
 

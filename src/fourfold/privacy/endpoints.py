@@ -195,7 +195,8 @@ def endpoints_of(scores: Sequence[Score], policy: Policy) -> tuple[Endpoint, ...
         _judged(score, facts, name, proof, limit, own, float(after), bool(fails))
         for (score, facts, name, proof, limit), own, after, fails in zip(found, p, adjusted, rejected, strict=True)
     ]
-    return tuple(sorted(judged, key=lambda endpoint: endpoint.stage))
+    order = list(TITLES)
+    return tuple(sorted(judged, key=lambda endpoint: (endpoint.stage, order.index(endpoint.name))))
 
 
 def _judged(

@@ -4,7 +4,7 @@ from fourfold.report.endpoints import EndpointRow, endpoint_row
 from fourfold.report.machine import SCHEMA, images_parquet, scores_document, scores_json, scores_schema
 from fourfold.report.page import Fact
 from fourfold.report.redaction import Redaction, plain
-from fourfold.report.statement import Compared, Criterion, Power, Statement, render_statement
+from fourfold.report.statement import Compared, Criterion, Power, Powers, Statement, render_statement
 from fourfold.report.writer import check_writable, render, write_report
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "EndpointRow",
     "Fact",
     "Power",
+    "Powers",
     "Redaction",
     "Statement",
     "check_writable",

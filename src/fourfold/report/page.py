@@ -249,7 +249,8 @@ def _row(score: Score, said: Callable[[str], str]) -> Row:
         source=score.source,
         reason=said(score.reason or ""),
         bar=bar(score),
-        facts=_facts(score.details, said),
+        # The endpoints have a table of their own.
+        facts=_facts({key: value for key, value in score.details.items() if key != "endpoints"}, said),
     )
 
 

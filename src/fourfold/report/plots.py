@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from fourfold.report.drawing import DASHES, FAINT, INK, MARKS, SETS, svg
 
-__all__ = ["dots", "drift", "histograms", "lines", "map_of_contours", "map_of_points", "shares"]
+__all__ = ["dots", "drift", "histograms", "lines", "map_of_contours", "map_of_points"]
 
 
 def map_of_points(points: Mapping[str, np.ndarray], axes: tuple[str, str], title: str) -> Markup:
@@ -219,48 +219,6 @@ def drift(
         left.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2, handletextpad=0.2)
 
     return svg(draw, (12.0, 0.8 + 0.26 * len(names)), title)
-
-
-def shares(
-    names: Sequence[str],
-    values: np.ndarray,
-    intervals: np.ndarray,
-    null: np.ndarray | float | None,
-    label: str,
-    title: str,
-    *,
-    null_name: str = "null",
-    wide: bool = False,
-) -> Markup:
-    """Shares from 0 to 1 as horizontal bars with their intervals and their null.
-
-    Parameters
-    ----------
-    names : sequence of str, length n
-    values : array, shape (n,)
-    intervals : array, shape (n, 2)
-        NaN where there is none.
-    null : array, shape (n,), float or None
-    """
-
-    def draw(figure: Figure) -> None:
-        panel = figure.add_subplot()
-        rows = np.arange(len(names))
-        panel.barh(rows, values, height=0.56, color=SETS["synthetic"], alpha=0.35, linewidth=0)
-        known = ~np.isnan(intervals).any(axis=1)
-        panel.hlines(rows[known], intervals[known, 0], intervals[known, 1], color=SETS["synthetic"], linewidth=2)
-        panel.plot(values, rows, linestyle="none", marker="D", markersize=4.5, color=SETS["synthetic"])
-        if null is not None:
-            at = np.broadcast_to(np.asarray(null, dtype=float), rows.shape)
-            panel.vlines(at, rows - 0.42, rows + 0.42, color=INK, linewidth=1.4, label=null_name)
-            panel.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
-        panel.set_xlim(0, 1.02)
-        panel.set_yticks(rows, names)
-        panel.set_ylim(len(names) - 0.4, -0.6)
-        panel.tick_params(axis="y", length=0)
-        panel.set_xlabel(label)
-
-    return svg(draw, (12.0 if wide else 6.0, 1.1 + 0.32 * len(names)), title)
 
 
 def dots(

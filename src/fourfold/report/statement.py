@@ -12,7 +12,7 @@ from fourfold.report.endpoints import EndpointRow
 from fourfold.report.page import Fact
 from fourfold.report.writer import templates
 
-__all__ = ["Compared", "Criterion", "Power", "Statement", "render_statement"]
+__all__ = ["Compared", "Criterion", "Power", "Powers", "Statement", "render_statement"]
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,14 @@ class Power:
     name: str
     share: float
     words: str
+
+
+@dataclass(frozen=True)
+class Powers:
+    """Disguises of one kind, under a line that says which."""
+
+    title: str
+    bars: tuple[Power, ...]
 
 
 @dataclass(frozen=True)
@@ -57,10 +65,8 @@ class Statement:
         What was audited, by whom it was split, who signed the limits, when; the last two take a line each.
     copies, membership, exposed : tuple of str
         Paragraphs.
-    power : tuple of Power
-        By disguise, the least visible first.
-    disguises : int
-        How many there were, where not all are shown.
+    power : tuple of Powers
+        The ordinary copies first; the least visible ones first among each.
     compared : tuple of Compared
     uncompared : str
         What stands in place of the table where it is empty.
@@ -74,8 +80,7 @@ class Statement:
     sentence: str
     scope: tuple[Fact, ...]
     copies: tuple[str, ...]
-    power: tuple[Power, ...]
-    disguises: int
+    power: tuple[Powers, ...]
     membership: tuple[str, ...]
     exposed: tuple[str, ...]
     compared: tuple[Compared, ...]

@@ -148,9 +148,10 @@ def fact(value: Any, limit: int = 12) -> str:
     if isinstance(value, dict):
         if len(value) > limit:
             return f"{len(value)} entries"
-        return "; ".join(f"{key}: {fact(item, limit)}" for key, item in value.items()) or "none"
+        return "; ".join(f"{str(key).replace('_', ' ')}: {fact(item, limit)}" for key, item in value.items()) or "none"
     if isinstance(value, (list, tuple)):
         if len(value) > limit:
             return f"{len(value)} values"
-        return ", ".join(fact(item, limit) for item in value) or "none"
+        between = " / " if any(isinstance(item, dict) for item in value) else ", "
+        return between.join(fact(item, limit) for item in value) or "none"
     return str(value)

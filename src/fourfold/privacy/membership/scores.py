@@ -42,6 +42,7 @@ LEAST_IMAGES = 10
 """Synthetic images, below which there is nothing to attack with."""
 
 RATES = (0.1, 0.01, 0.001)
+_HALVES = "patients in each half of either set"
 """False-positive rates at which the attacker is asked; 0.001 with 5 000 holdout patients and more."""
 
 ENOUGH_FOR_RARE = 5000
@@ -92,7 +93,7 @@ def membership(spaces: Spaces) -> Score:
         per_training={"membership": _share_below(scores[members], scores[~members])},
         details={
             "one_sided": True,
-            "endpoints": [_area_endpoint("membership_auc", 2, area), *endpoint],
+            "endpoints": [_area_endpoint("membership_auc", 2, area) | {"unit": _HALVES}, *endpoint],
             "attack": {"space": chosen[0], "name": chosen[1], "area_first_half": areas[chosen]},
             "attacks": [{"space": one[0], "name": one[1], "area_first_half": areas[one]} for one in areas],
             "calibrated_by": given.reference,
@@ -227,6 +228,7 @@ def _named(
                     "kind": "proportion",
                     "count": point.named,
                     "size": point.members,
+                    "unit": _HALVES,
                     "controls": point.controls,
                     "achieved_rate": point.accused / point.others,
                 }

@@ -6,6 +6,7 @@ Plots go into both editions, images into the internal one only.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fourfold.report.evidence import fidelity, privacy, utility, variety
@@ -22,15 +23,20 @@ pairs = privacy.pairs
 
 
 def figures(evaluation: Evaluation) -> dict[Axis, tuple[Plot, ...]]:
-    """The plots of every axis, for both editions."""
-    return {
-        "fidelity": fidelity.figures(evaluation),
-        "variety": variety.figures(evaluation),
-        "privacy": privacy.figures(evaluation),
-        "utility": utility.figures(evaluation),
+    """The plots of every axis that was asked about, for both editions."""
+    rooms: dict[Axis, Callable[[Evaluation], tuple[Plot, ...]]] = {
+        "fidelity": fidelity.figures,
+        "variety": variety.figures,
+        "privacy": privacy.figures,
+        "utility": utility.figures,
     }
+    return {axis: figures(evaluation) for axis, figures in rooms.items() if evaluation.axis(axis)}
 
 
 def galleries(evaluation: Evaluation) -> dict[Axis, tuple[Gallery, ...]]:
     """The images of every axis, for the internal edition."""
-    return {"fidelity": fidelity.galleries(evaluation), "variety": variety.galleries(evaluation)}
+    rooms: dict[Axis, Callable[[Evaluation], tuple[Gallery, ...]]] = {
+        "fidelity": fidelity.galleries,
+        "variety": variety.galleries,
+    }
+    return {axis: galleries(evaluation) for axis, galleries in rooms.items() if evaluation.axis(axis)}

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fourfold.privacy import DISGUISES
 from fourfold.report import gallery, plots
 from fourfold.report.evidence.plot import Plot
 from fourfold.report.gallery import Pair, Tile
+from fourfold.report.shares import Bars, shares_side_by_side
 from fourfold.report.wording import count, number
 from fourfold.statistics import wilson
 
@@ -169,23 +171,36 @@ def _power(evaluation: Evaluation) -> tuple[Plot, ...]:
     """Share of planted copies that the search found on these very data."""
     score = next((score for score in evaluation.axis("privacy") if score.name == "copies"), None)
     power: Mapping[str, Any] = {} if score is None else score.details.get("power", {})
-    planted = {str(name).replace("_", " "): entry for name, entry in power.items() if entry["planted"]}
-    if not planted:
+    planted = {str(name): entry for name, entry in power.items() if entry["planted"]}
+    plain = {disguise.name for disguise in DISGUISES if disguise.ordinary}
+    kinds = {
+        "copies as generators are known to make them": {name: planted[name] for name in planted if name in plain},
+        "copies in disguise": {name: planted[name] for name in planted if name not in plain},
+    }
+    groups = {kind: _bars(entries) for kind, entries in kinds.items() if entries}
+    if not groups:
         return ()
     return (
         Plot(
             title="What the search for copies can see",
-            svg=plots.shares(
-                list(planted),
-                np.array([entry["found"] / entry["planted"] for entry in planted.values()]),
-                np.array([wilson(int(entry["found"]), int(entry["planted"])) for entry in planted.values()]),
-                None,
-                "share of planted copies found",
-                "Share of planted copies found, by how they were altered",
+            svg=shares_side_by_side(
+                groups, "share of planted copies found", "Share of planted copies found, by how they were altered"
             ),
             caption="Training images, altered as named, were planted into these data and searched for like any "
-            "synthetic image; lines are 95 % intervals. Where the share is low, finding no copies says little.",
+            "synthetic image; lines are 95 % intervals. Where the share is low, finding no copies says little. The "
+            "bound on the share of copies is corrected for the ordinary ones that the search does not see.",
+            wide=True,
         ),
+    )
+
+
+def _bars(planted: Mapping[str, Any]) -> Bars:
+    """What became of each disguise, the least visible first."""
+    ranked = sorted(planted.items(), key=lambda item: item[1]["found"] / item[1]["planted"])
+    return Bars(
+        [name.replace("_", " ") for name, _ in ranked],
+        np.array([entry["found"] / entry["planted"] for _, entry in ranked]),
+        np.array([wilson(int(entry["found"]), int(entry["planted"])) for _, entry in ranked]),
     )
 
 

@@ -11,6 +11,7 @@ from fourfold.neighbors import nearest
 from fourfold.report import gallery, plots
 from fourfold.report.evidence.plot import Plot, some
 from fourfold.report.gallery import Gallery
+from fourfold.report.shares import Bars, shares
 from fourfold.report.wording import count
 from fourfold.statistics import wilson
 
@@ -141,10 +142,8 @@ def _covered_by_class(evaluation: Evaluation) -> tuple[Plot, ...]:
     return (
         Plot(
             title="Coverage by class",
-            svg=plots.shares(
-                [f"{classes[row]} ({count(int(sizes[row]))})" for row in order],
-                values,
-                intervals,
+            svg=shares(
+                Bars([f"{classes[row]} ({count(int(sizes[row]))})" for row in order], values, intervals),
                 null,
                 "share of training images covered",
                 "Share of covered training images in each class, with 95 % intervals",
