@@ -25,8 +25,8 @@ PAIRS_WITHOUT_COPIES = 4
 
 
 def figures(evaluation: Evaluation) -> tuple[Plot, ...]:
-    """Neighbour distances, highest correlations, and what the search for copies can see."""
-    return (*_distances(evaluation), *_correlations(evaluation), *_power(evaluation))
+    """What the search for copies can see, neighbour distances, and highest correlations."""
+    return (*_power(evaluation), *_distances(evaluation), *_correlations(evaluation))
 
 
 def pairs(evaluation: Evaluation) -> tuple[str, tuple[Pair, ...]]:
