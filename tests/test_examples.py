@@ -32,6 +32,13 @@ def test_metrics_on_arrays_tells_the_two_generators_apart():
     assert scores["three prototypes"][2] < coverage - 0.5
 
 
+def test_audit_phantoms_fails_the_set_with_copies_and_writes_its_statement(tmp_path):
+    output = run("audit_phantoms.py", str(tmp_path / "audit"), "--patients", "110")
+    assert "6 copies planted" in output
+    assert re.search(r"^fail: \d of 110 synthetic images are copies", output, re.MULTILINE)
+    assert (tmp_path / "audit" / "statement.html").is_file()
+
+
 def test_evaluate_phantoms_lists_the_planted_copies_with_their_sources(tmp_path):
     output = run("evaluate_phantoms.py", "--patients", "120", "--only", "privacy", "--output", str(tmp_path / "report"))
     counts = re.search(r"(\d+) copies planted, (\d+) listed, (\d+) of them with the right source", output)
