@@ -21,7 +21,7 @@ from fourfold.privacy.counts import (
     rarefied_exposure,
 )
 from fourfold.privacy.data_copying import DataCopying, data_copying
-from fourfold.privacy.disguises import DISGUISES, Disguise
+from fourfold.privacy.disguises import DISGUISES, ORDINARY, Disguise
 from fourfold.privacy.distance_share import DistanceShare, distance_share
 from fourfold.privacy.endpoints import STAGES, TITLES, Endpoint, endpoints_of
 from fourfold.privacy.exchangeability import exchangeability, two_sample_area
@@ -50,6 +50,7 @@ __all__ = [
     "DISGUISES",
     "FURTHER",
     "LIMITS",
+    "ORDINARY",
     "REGISTERED",
     "REPRESENTATIONS",
     "STAGES",

@@ -15,7 +15,7 @@ from fourfold.features.contrastive import ContrastiveNetwork
 from fourfold.features.reidentification import ReidentificationNetwork
 from fourfold.privacy.contrast import one_sided
 from fourfold.privacy.copies import LEVEL, PLANTS, CopyList, find_copies
-from fourfold.privacy.disguises import DISGUISES
+from fourfold.privacy.disguises import DISGUISES, ORDINARY
 from fourfold.privacy.learned import Train, cross_fitted_nearest
 from fourfold.privacy.patients import numbered
 from fourfold.privacy.ratio import TwoNearest
@@ -70,6 +70,7 @@ def copies(sets: Sets) -> Score:
             aspect=aspect_ratio(sets.training.shape),
             representations=(*REPRESENTATIONS, *FURTHER) if sets.thorough else REPRESENTATIONS,
             more=partial(_learned, sets) if sets.thorough else None,
+            disguises=DISGUISES if sets.thorough else ORDINARY,
             plants=PLANTS_OF_AN_AUDIT if sets.thorough else PLANTS,
             seed=sets.seed,
             memory=sets.memory,
@@ -152,7 +153,7 @@ def _described(found: CopyList, distinct: int) -> dict[str, object]:
         name: {"planted": one.planted, "found": one.found, "attributed": one.attributed, "recall": one.recall}
         for name, one in found.power.items()
     }
-    plain = [found.power[one.name] for one in DISGUISES if one.ordinary and one.name in found.power]
+    plain = [found.power[one.name] for one in ORDINARY if one.name in found.power]
     planted = sum(one.planted for one in plain)
     recall = sum(one.found for one in plain) / planted if planted else 0.0
     listed = int(found.listed.sum())

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.stats import mannwhitneyu
 
 from fourfold.privacy.bank import View
-from fourfold.privacy.disguises import DISGUISES
+from fourfold.privacy.disguises import ORDINARY, Disguise
 from fourfold.privacy.patients import join_near_duplicates
 from fourfold.privacy.power import Detection
 from fourfold.privacy.ratio import RatioNull, TwoNearest
@@ -118,6 +118,7 @@ def find_copies(
     level: float = LEVEL,
     representations: Sequence[Representation] = REPRESENTATIONS,
     more: More | None = None,
+    disguises: Sequence[Disguise] = ORDINARY,
     plants: int = PLANTS,
     seed: int = 0,
     memory: int = 1 << 30,
@@ -140,6 +141,7 @@ def find_copies(
     more : callable or None
         Further searches: called with training images, their patients, all queries and the patient that each query
         must not see, it gives a name, what was found, and which queries may serve as null.
+    disguises : sequence of Disguise
     plants : int
         Training images that are disguised and searched for, by disguise, to measure what would be found; 0 for none.
     seed : int
@@ -178,7 +180,7 @@ def find_copies(
     chosen = np.sort(rng.permutation(len(training))[:MOST_NULL])
     planted = np.sort(rng.permutation(len(training))[:plants])
     hosts = synthetic[rng.integers(len(synthetic), size=len(planted))]
-    disguised = [disguise.apply(training[planted], hosts, rng, aspect) for disguise in DISGUISES] if plants else []
+    disguised = [disguise.apply(training[planted], hosts, rng, aspect) for disguise in disguises] if plants else []
     queries = np.concatenate([holdout, training[chosen], synthetic, *disguised])
     own = np.concatenate([holdout_groups, joined[chosen], np.full(len(queries) - len(holdout) - len(chosen), -1)])
     cuts = np.cumsum([len(holdout), len(chosen), len(synthetic), *(len(part) for part in disguised)])
@@ -221,7 +223,7 @@ def find_copies(
             int(np.sum(hit := combined[part] <= level / max(len(synthetic), 1))),
             int(np.sum(hit & (joined[nearest[part]] == joined[planted]))),
         )
-        for disguise, part in zip(DISGUISES if plants else (), parts, strict=True)
+        for disguise, part in zip(disguises if plants else (), parts, strict=True)
     }
     return CopyList(
         listed=listed,

@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from fourfold.privacy.warps import Warp, moved
 
-__all__ = ["DISGUISES", "Disguise"]
+__all__ = ["DISGUISES", "ORDINARY", "Disguise"]
 
 Change = Callable[[np.ndarray, np.ndarray, np.random.Generator, float], np.ndarray]
 
@@ -257,3 +257,6 @@ DISGUISES: tuple[Disguise, ...] = (
     Disguise("mirror, shift and noise", "shift of 6 % of the side", _chain(_mirrored, _shift(4 / 64), _noise(0.05))),
 )
 """What is planted into the user's own data, and what the benchmark of planted copies runs."""
+
+ORDINARY: tuple[Disguise, ...] = tuple(one for one in DISGUISES if one.ordinary)
+"""Those that are planted where no full audit is asked for."""

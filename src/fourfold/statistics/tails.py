@@ -88,8 +88,8 @@ def fit_tail(null: ArrayLike, share: float = 0.1, caution: float = 1.0) -> Paret
     ----------
     null : array, shape (m,)
     share : float
-        Share of the sample that counts as its tail, at most 500 values; halved, twice at most, while the fit is
-        refused.
+        Share of the sample that counts as its tail, at most 500 values, and up to twice the share where it holds fewer
+        than 30; halved, twice at most, while the fit is refused.
     caution : float
         Standard errors, ``(1 + shape) / sqrt(exceedances)`` each, by which the shape is raised after the fit: far
         beyond the sample the uncertainty of the shape is what a p-value hangs on.
@@ -105,7 +105,9 @@ def fit_tail(null: ArrayLike, share: float = 0.1, caution: float = 1.0) -> Paret
     T. A. Knijnenburg et al., Bioinformatics 25 (2009) i161 (p-values from fitted tails).
     """
     null = np.sort(np.asarray(null, dtype=np.float64))
-    largest = min(int(share * len(null)), _MOST_EXCEEDANCES)
+    # A small sample lends up to twice the share, so that there is a tail to fit at all.
+    least = min(_LEAST_EXCEEDANCES, int(2 * share * len(null)))
+    largest = min(max(int(share * len(null)), least), _MOST_EXCEEDANCES)
     for size in (largest, largest // 2, largest // 4):
         if size < _LEAST_EXCEEDANCES:
             return None
