@@ -101,7 +101,7 @@ def parted(cohort: Cohort, shares: tuple[float, ...], rng: np.random.Generator) 
 
 
 def table(options: argparse.Namespace) -> None:
-    """Share of planted copies whose source is found, at 1 % false alarms: threshold and check on different patients."""
+    """Share of planted copies found with their source at p <= 0.01, and what that does to fresh patients."""
     columns, checks = {}, {}
     for name, cohort in cohorts(options.data, options.sets, options.patients):
         rng = np.random.default_rng(options.seed)
@@ -122,16 +122,13 @@ def table(options: argparse.Namespace) -> None:
             seed=options.seed,
         )
         fresh = found.p[: len(hosts.images)]
-        # Half of the fresh patients set the threshold, the other half shows what it does.
-        half = np.isin(hosts.patients, rng.permutation(np.unique(hosts.patients))[::2])
-        threshold = float(np.quantile(fresh[half], options.rate))
         parts = np.split(np.arange(len(found.p) - len(fresh)) + len(fresh), len(DISGUISES))
         columns[name] = [
-            np.mean((found.p[part] <= threshold) & (found.groups[found.nearest[part]] == found.groups[rows]))
+            np.mean((found.p[part] <= options.rate) & (found.groups[found.nearest[part]] == found.groups[rows]))
             for part, rows in zip(parts, sources, strict=True)
         ]
-        low, high = wilson(int(np.sum(fresh[~half] <= threshold)), int(np.sum(~half)))
-        checks[name] = f"{np.mean(fresh[~half] <= threshold):.3f} ({low:.3f} to {high:.3f})"
+        low, high = wilson(int(np.sum(fresh <= options.rate)), len(fresh))
+        checks[name] = f"{np.mean(fresh <= options.rate):.3f} ({low:.3f} to {high:.3f})"
         print(
             f"{name}: {len(training.images)} training, {len(holdout.images)} holdout, {len(fresh)} fresh images; "
             f"training {'serves' if found.trusted else 'does not serve'} as null",
@@ -140,7 +137,7 @@ def table(options: argparse.Namespace) -> None:
     print(f"| disguise | {' | '.join(columns)} |\n| --- |{' --- |' * len(columns)}")
     for place, disguise in enumerate(DISGUISES):
         print(f"| {disguise.name} | {' | '.join(f'{column[place]:.2f}' for column in columns.values())} |")
-    print(f"| false alarms on other fresh patients | {' | '.join(checks.values())} |")
+    print(f"| false alarms on fresh patients (95 % interval) | {' | '.join(checks.values())} |")
 
 
 def rates(options: argparse.Namespace) -> None:
@@ -241,7 +238,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=["chest", "brain", "nih", "kermany", "cheng"])
     parser.add_argument("--patients", type=int, default=1000, help="phantom patients (1000)")
     parser.add_argument("--plants", type=int, default=60, help="copies planted by disguise (60)")
-    parser.add_argument("--rate", type=float, default=0.01, help="false-alarm rate of the table (0.01)")
+    parser.add_argument("--rate", type=float, default=0.01, help="largest p-value that counts in the table (0.01)")
     parser.add_argument("--runs", type=int, default=200, help="null sets a row (200)")
     parser.add_argument("--further", action="store_true", help="with the representations of a full audit")
     parser.add_argument("--images", type=int, default=10_000)
