@@ -14,7 +14,7 @@ from scipy import sparse
 
 from fourfold.privacy.warps import Warp, area_matrix, matrix_of, warp_matrix
 
-__all__ = ["Bank", "PreparedBank", "View"]
+__all__ = ["Bank", "ContrastGrid", "PreparedBank", "View"]
 
 _CONTRAST_FLOOR = 0.02
 """Added to the local standard deviation (intensities in [0, 1]), so that flat regions don't amplify noise."""
@@ -221,6 +221,34 @@ class PreparedBank:
             points = self._view.vectors(own, window)
             for first, vectors in enumerate(asked):
                 yield first, second, vectors, points
+
+
+class ContrastGrid:
+    """Working images on a grid that is no finer than they are, with local mean and contrast taken out.
+
+    Parameters
+    ----------
+    side, working : int
+        Of the grid, and of the square working images.
+    contrast : float
+        As in `Bank`.
+    floor : float
+        Added to the local standard deviation (intensities in [0, 1]).
+    """
+
+    def __init__(self, side: int, working: int, contrast: float, floor: float = _CONTRAST_FLOOR) -> None:
+        self.side = min(side, working)
+        self._floor = floor
+        self._shrink = None if self.side == working else area_matrix(working, self.side)
+        self._blur = blur_matrix(self.side, contrast)
+
+    def of(self, images: np.ndarray) -> np.ndarray:
+        """Images, shape (n, planes, working, working), as (n, planes, side, side), float32."""
+        if self._shrink is not None:
+            images = np.matmul(np.matmul(self._shrink, images), self._shrink.T)
+        columns = images.reshape(*images.shape[:2], -1).transpose(1, 2, 0)
+        planes = np.stack([normalised(np.ascontiguousarray(plane), self._blur, self._floor) for plane in columns])
+        return np.ascontiguousarray(planes.transpose(2, 0, 1)).reshape(*images.shape[:2], self.side, self.side)
 
 
 def _whole(matrix: np.ndarray) -> np.ndarray:

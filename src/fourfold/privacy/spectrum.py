@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fourfold.privacy.bank import blur_matrix, normalised
-from fourfold.privacy.warps import area_matrix
+from fourfold.privacy.bank import ContrastGrid
 
 __all__ = ["PreparedSpectrum", "Spectrum"]
 
@@ -47,12 +46,10 @@ class PreparedSpectrum:
     """Magnitudes of the training images that are searched."""
 
     def __init__(self, spectrum: Spectrum, training: np.ndarray) -> None:
-        self.side = min(spectrum.side, training.shape[-1])
+        self._grid = ContrastGrid(spectrum.side, training.shape[-1], spectrum.contrast)
         self.size = len(training)
         self.slots = 1
-        self._shrink = None if self.side == training.shape[-1] else area_matrix(training.shape[-1], self.side)
-        self._blur = blur_matrix(self.side, spectrum.contrast)
-        window = np.hanning(self.side + 2)[1:-1].astype(np.float32)
+        window = np.hanning(self._grid.side + 2)[1:-1].astype(np.float32)
         self._window = window[:, None] * window[None, :]
         magnitudes = self._magnitudes(training)
         # All spectra fall off alike; what is left tells the images apart.
@@ -76,11 +73,7 @@ class PreparedSpectrum:
         return np.broadcast_to(np.eye(3)[:2], (*rows.shape, 2, 3)), np.ones(rows.shape)
 
     def _magnitudes(self, images: np.ndarray) -> np.ndarray:
-        if self._shrink is not None:
-            images = np.matmul(np.matmul(self._shrink, images), self._shrink.T)
-        columns = images.reshape(*images.shape[:2], -1).transpose(1, 2, 0)
-        planes = np.stack([normalised(np.ascontiguousarray(plane), self._blur) for plane in columns])
-        seen = planes.transpose(2, 0, 1).reshape(*images.shape[:2], self.side, self.side)
+        seen = self._grid.of(images)
         seen = (seen - seen.mean(axis=(2, 3), keepdims=True)) * self._window
         return np.sqrt(np.abs(np.fft.rfft2(seen))).reshape(len(images), -1).astype(np.float32)
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fourfold.privacy.bank import blur_matrix, normalised
-from fourfold.privacy.warps import area_matrix
+from fourfold.privacy.bank import ContrastGrid
 
 __all__ = ["PreparedTiles", "Tiles"]
 
@@ -62,21 +61,19 @@ class PreparedTiles:
 
     def __init__(self, tiles: Tiles, training: np.ndarray) -> None:
         self.tiles = tiles
-        self.side = min(tiles.side, training.shape[-1])
+        self._grid = ContrastGrid(tiles.side, training.shape[-1], tiles.contrast, _CONTRAST_FLOOR)
         self.size = len(training)
         self.slots = tiles.best + 2
-        self._shrink = None if self.side == training.shape[-1] else area_matrix(training.shape[-1], self.side)
-        self._blur = blur_matrix(self.side, tiles.contrast)
-        self._training = self._seen(training)
+        self._training = self._grid.of(training)
 
     def nearness(self, queries: np.ndarray) -> np.ndarray:
         """Mean correlation of the best tiles of each query with each training image, shape (n, N), float32."""
-        tiles, size = self.tiles, min(self.tiles.tile, self.side)
-        seen = self._seen(queries)
+        tiles, size = self.tiles, min(self.tiles.tile, self._grid.side)
+        seen = self._grid.of(queries)
         shape = (len(queries), self.size)
         product, larger = np.empty(shape, np.float32), np.empty(shape, np.float32)
         kept = [np.full(shape, -1.0, np.float32) for _ in range(tiles.best)]
-        starts = range(0, self.side - size + 1, tiles.stride)
+        starts = range(0, self._grid.side - size + 1, tiles.stride)
         for top in starts:
             for left in starts:
                 here = (..., slice(top, top + size), slice(left, left + size))
@@ -101,14 +98,6 @@ class PreparedTiles:
     def motions(self, queries: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """None: tiles are compared where they are; as `PreparedBank.motions`."""
         return np.broadcast_to(np.eye(3)[:2], (*rows.shape, 2, 3)), np.ones(rows.shape)
-
-    def _seen(self, images: np.ndarray) -> np.ndarray:
-        """Images on the grid with their contrast normalised, shape (n, planes, side, side)."""
-        if self._shrink is not None:
-            images = np.matmul(np.matmul(self._shrink, images), self._shrink.T)
-        columns = images.reshape(*images.shape[:2], -1).transpose(1, 2, 0)
-        planes = np.stack([normalised(np.ascontiguousarray(plane), self._blur, _CONTRAST_FLOOR) for plane in columns])
-        return np.ascontiguousarray(planes.transpose(2, 0, 1)).reshape(*images.shape[:2], self.side, self.side)
 
 
 def _unit(part: np.ndarray) -> np.ndarray:
