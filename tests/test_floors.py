@@ -14,7 +14,7 @@ FLOORS = (
     ("features",),
     ("comparison",),
     ("resampling",),
-    ("fidelity", "variety", "privacy", "utility", "torchmetrics"),
+    ("fidelity", "variety", "privacy", "utility", "torchmetrics", "generate"),
     ("verdicts", "opening"),
     ("answers", "tables"),
     ("evaluation", "report"),

@@ -1,0 +1,1 @@
+"""Networks: MONAI's where MONAI has them, and what it lacks."""
