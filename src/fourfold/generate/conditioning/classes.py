@@ -47,7 +47,7 @@ class ClassPart(Part):
         names, counts = np.unique(labels, return_counts=True)
         if len(names) < 2:
             raise InputError(
-                f"every image of the {images.name} set is of the class {names[0]!r}; "
+                f"every image of the {images.name} set is of the class {str(names[0])!r}; "
                 "a class condition needs two or more: train with --condition none"
             )
         shares = np.full(len(names), 1 / len(names)) if request.private else counts / counts.sum()

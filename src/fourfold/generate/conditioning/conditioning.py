@@ -105,15 +105,11 @@ class Conditioning:
         missing = [part.kind for part in self.parts if part.kind not in conditions.columns]
         if missing:
             raise InputError(f"the model needs the condition {missing[0]!r} for every image; give it")
-        encoded = [part.encode(conditions.columns[part.kind]) for part in self.parts]
-        vectors = [one.vector for one in encoded if one.vector is not None]
-        withheld = torch.zeros(len(conditions), 1)
-        return Condition(
-            vector=torch.cat([*vectors, withheld], dim=1) if vectors else None,
-            tokens=next((one.tokens for one in encoded if one.tokens is not None), None),
-            context=next((one.context for one in encoded if one.context is not None), None),
-            mask=next((one.mask for one in encoded if one.mask is not None), None),
-        )
+        return _joined([part.encode(conditions.columns[part.kind]) for part in self.parts], len(conditions))
+
+    def withheld(self, count: int) -> Condition | None:
+        """What a network sees of n images whose conditions are withheld; None for an unconditional model."""
+        return _joined([part.blank(count) for part in self.parts], count).withheld() if self.parts else None
 
     def draw(self, seeds: Sequence[int], fixed: Mapping[str, str] | None = None) -> Conditions:
         """New conditions, one row a seed.
@@ -141,7 +137,10 @@ class Conditioning:
             rng = np.random.default_rng([int(seed), _DRAWING_STREAM])
             row: dict[str, Any] = {}
             for part in self.parts:
-                row[part.kind] = typed[part.kind] if part.kind in typed else part.draw(rng, row)
+                if part.kind in typed:
+                    row[part.kind] = part.complete(typed[part.kind], rng, row)
+                else:
+                    row[part.kind] = part.draw(rng, row)
             rows.append(row)
         columns = {}
         for part in self.parts:
@@ -184,3 +183,14 @@ class Conditioning:
             }
             parts.append(_part(kind).restore(one, own))
         return cls(parts)
+
+
+def _joined(encoded: Sequence[Condition], count: int) -> Condition:
+    """The conditions of all parts as one, with the column that says that it is withheld."""
+    vectors = [one.vector for one in encoded if one.vector is not None]
+    return Condition(
+        vector=torch.cat([*vectors, torch.zeros(count, 1)], dim=1) if vectors else None,
+        tokens=next((one.tokens for one in encoded if one.tokens is not None), None),
+        context=next((one.context for one in encoded if one.context is not None), None),
+        mask=next((one.mask for one in encoded if one.mask is not None), None),
+    )

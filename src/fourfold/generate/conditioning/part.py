@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from torch import Tensor
 
+from fourfold.errors import InputError
 from fourfold.generate.condition import Condition
 from fourfold.images import ImageSet
 
@@ -57,11 +59,12 @@ class Request:
     text : str or None
         Column of prompts or reports; None for the recognised names.
     attributes : tuple of str
-        Columns of numbers.
+        Columns of numbers or of a few words: ``NAME``, or declared as ``NAME:LOW:HIGH`` or ``NAME:WORD/WORD``, which
+        a private model needs.
     features : str
         Specification of the extractor, see `fourfold.features.get`.
     feature_size : int
-        Principal components that are kept of the features, 0 for all of them.
+        Principal components that are kept of the features, 0 for all of them; never more than a fifth of the patients.
     text_encoder : str or None
         Folder or name of a Hugging Face text encoder; None for the small one that is trained with the model.
     private : bool
@@ -71,7 +74,7 @@ class Request:
     text: str | None = None
     attributes: tuple[str, ...] = ()
     features: str = "pixels"
-    feature_size: int = 8
+    feature_size: int = 4
     text_encoder: str | None = None
     private: bool = False
 
@@ -132,6 +135,18 @@ class Part(ABC):
     def table(self, column: np.ndarray) -> dict[str, list[str]]:
         """Columns of ``metadata.csv`` for n drawn rows, by their names."""
         return {}
+
+    def complete(self, value: Any, rng: np.random.Generator, others: Mapping[str, Any]) -> Any:
+        """A parsed row with what was left open drawn anew, given the values of the parts before this one."""
+        return value
+
+    def blank(self, count: int) -> Condition:
+        """What `encode` gives for n withheld rows."""
+        return Condition(vector=torch.zeros(count, self.width))
+
+    def locate(self, source: str) -> None:
+        """Say where the encoder or extractor lies that the model file only names; raises InputError."""
+        raise InputError(f"the condition {self.kind!r} of this model needs no file of its own; leave it out")
 
     def write(self, value: Any, folder: Path, name: str) -> dict[str, str]:
         """Files beside an image, for what does not fit into a table; cells of ``metadata.csv`` by their columns."""
