@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -87,6 +87,10 @@ class Trainee(ABC):
         generator : torch.Generator
             On the CPU, fresh for every step and phase, so that a resumed run draws what an uninterrupted one would.
         """
+
+    def describe(self) -> dict[str, Any]:
+        """The recipe and its options as JSON can hold them: a checkpoint is only taken up where they are the same."""
+        return {}
 
     def after_step(self, step: int) -> Mapping[str, float]:
         """Called when all phases of a step are done; returns what is logged beside the losses."""
