@@ -7,7 +7,7 @@ What users know as classes, findings, attributes, prompts, masks or features is 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -30,12 +30,15 @@ class Condition:
         float32 word vectors of a text encoder that is not trained here; zeros where the condition is withheld.
     mask : tensor, shape (n, K, H, W) or (n, K, D, H, W), or None
         float32 one-hot maps of regions, background included; all 0 where the condition is withheld.
+    told : tensor, shape (n, a), or None
+        float32: what augmentation did to each training image, so that the network need not draw it; None is none.
     """
 
     vector: Tensor | None = None
     tokens: Tensor | None = None
     context: Tensor | None = None
     mask: Tensor | None = None
+    told: Tensor | None = None
 
     def __len__(self) -> int:
         return next((len(part) for part in self._parts() if part is not None), 0)
@@ -59,7 +62,7 @@ class Condition:
             return found
         vector = found.vector.clone()
         vector[rows.to(vector.device), -1] = 1.0
-        return Condition(vector, found.tokens, found.context, found.mask)
+        return replace(found, vector=vector)
 
     def take(self, rows: Sequence[int] | Tensor) -> Condition:
         """The chosen rows."""

@@ -1,8 +1,8 @@
 """The one contract of every diffusion model: ``D(x, sigma, condition)`` estimates x0 from ``x = x0 + sigma eps``.
 
 Noise is added and never scaled: a model of the variance-preserving kind sees ``x / sqrt(1 + sigma^2)``, one of
-rectified flow ``x / (1 + sigma)``, and so on; `fourfold.generate.parametrisations` holds these changes of variables. From the
-denoiser follow the score ``(D - x) / sigma^2`` and the noise ``(x - D) / sigma`` (Karras et al., NeurIPS 2022,
+rectified flow ``x / (1 + sigma)``, and so on; `fourfold.generate.parametrisations` holds these changes of variables.
+From the denoiser follow the score ``(D - x) / sigma^2`` and the noise ``(x - D) / sigma`` (Karras et al., NeurIPS 2022,
 equation 3), so samplers, guidance, likelihood, restoration and attacks need nothing else.
 """
 

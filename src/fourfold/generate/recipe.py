@@ -13,6 +13,7 @@ from dataclasses import MISSING, dataclass, fields
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 from fourfold.comparison import Progress, no_progress
@@ -80,10 +81,16 @@ class Recipe(ABC):
     conditions : tuple of str
         Parts of a condition that it can take, from ``"class"``, ``"labels"``, ``"attributes"``, ``"text"``,
         ``"mask"``, ``"features"``.
+    usual : tuple of str
+        What it is conditioned on where the user does not say, as far as the training set has it.
     fewest : int
         Images below which a fit makes no sense.
     dims : tuple of int
         Spatial dimensions that it can do.
+    holds_patients : bool
+        Whether a model holds training images, so that it must be kept as they are.
+    quick : mapping of str to object
+        Options with which a fit to a few dozen images of 16 x 16 takes seconds, for the conformance suite.
     Options : type
         Frozen dataclass.
     Generator : type
@@ -95,8 +102,11 @@ class Recipe(ABC):
     summary: ClassVar[str]
     source: ClassVar[str]
     conditions: ClassVar[tuple[str, ...]] = ()
+    usual: ClassVar[tuple[str, ...]] = ()
     fewest: ClassVar[int] = 2
     dims: ClassVar[tuple[int, ...]] = (2, 3)
+    holds_patients: ClassVar[bool] = False
+    quick: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     Options: ClassVar[type]
     Generator: ClassVar[type[Generator]]
 

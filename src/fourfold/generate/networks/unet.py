@@ -64,6 +64,8 @@ class DenoisingUNet(nn.Module):
         From a condition to word vectors (n, L, `width`), see `fourfold.generate.networks.text`; None for no text.
     mask : int
         Regions of the condition's mask, 0 for none.
+    augmentation : int
+        Columns of what augmentation tells, 0 for none.
     maps : bool
         Whether a map of noise levels is taken, as a further input channel.
 
@@ -84,6 +86,7 @@ class DenoisingUNet(nn.Module):
         vector: int = 0,
         text: nn.Module | None = None,
         mask: int = 0,
+        augmentation: int = 0,
         maps: bool = False,
     ) -> None:
         super().__init__()
@@ -115,14 +118,16 @@ class DenoisingUNet(nn.Module):
             "num_head_channels": [min(32, size) for size in channels],
             "with_conditioning": text is not None,
             "cross_attention_dim": None if text is None else text.width,
-            "num_class_embeds": 2 if vector else None,
+            "num_class_embeds": 2 if vector + augmentation else None,
         }
         if mask:
             self.unet = SPADEDiffusionModelUNet(label_nc=mask, spade_intermediate_channels=32, **given)
         else:
             self.unet = DiffusionModelUNet(**given)
-        if vector:
-            self.unet.class_embedding = nn.Linear(vector, 4 * channels[0])
+        self.vector = vector
+        self.augmentation = augmentation
+        if vector + augmentation:
+            self.unet.class_embedding = nn.Linear(vector + augmentation, 4 * channels[0])
 
     def forward(self, x: Tensor, noise: Tensor, condition: Condition | None = None) -> Tensor:
         """What the parametrisation asks for.
@@ -141,13 +146,24 @@ class DenoisingUNet(nn.Module):
             x = torch.cat([x, level.expand(-1, 1, *x.shape[2:]).to(x)], dim=1)
         words = None if self.text is None else self.text(condition)
         given: dict[str, Tensor | None] = {"timesteps": TIME_OFFSET + TIME_SCALE * time, "context": words}
-        if self.unet.num_class_embeds is not None:
-            given["class_labels"] = condition.vector
+        if self.vector + self.augmentation:
+            given["class_labels"] = self._told(x, condition)
         if self.regions:
             given["seg"] = condition.mask
         return shuffle(self.unet(unshuffle(x, self.patch), **given), self.patch)
 
+    def _told(self, x: Tensor, condition: Condition | None) -> Tensor:
+        """The condition's vector and what augmentation did, nothing where nobody says."""
+        told = None if condition is None else condition.told
+        if told is None:
+            told = x.new_zeros(len(x), self.augmentation)
+        return torch.cat([condition.vector, told], dim=1) if self.vector else told
+
 
 def _groups(channels: Sequence[int]) -> int:
-    """The largest number of groups, at most 32, that divides every level."""
-    return next(groups for groups in (32, 16, 8, 4, 2, 1) if all(size % groups == 0 for size in channels))
+    """Groups of the normalisation: eight channels or more each.
+
+    Noise level and condition enter as a shift of whole channels, which a group of one channel would take out again.
+    """
+    most = max(1, min(32, min(channels) // 8))
+    return next(groups for groups in range(most, 0, -1) if all(size % groups == 0 for size in channels))
