@@ -6,7 +6,18 @@ import pytest
 
 import fourfold
 
-ROOMS = ("auditing", "features", "fidelity", "images", "neighbors", "privacy", "report", "utility", "variety")
+ROOMS = (
+    "auditing",
+    "features",
+    "fidelity",
+    "generate",
+    "images",
+    "neighbors",
+    "privacy",
+    "report",
+    "utility",
+    "variety",
+)
 
 
 def test_everything_in_all_can_be_had():

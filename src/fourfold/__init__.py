@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from fourfold import auditing, features, fidelity, images, neighbors, privacy, report, utility, variety
+    from fourfold import auditing, features, fidelity, generate, images, neighbors, privacy, report, utility, variety
     from fourfold.auditing import Audit, audit
     from fourfold.errors import FourfoldError, InputError, MissingExtra, UnreadableImage
     from fourfold.evaluation import Evaluation, evaluate
+    from fourfold.generate.models import Model, open_model
+    from fourfold.generate.train import train
     from fourfold.images import ImageSet, check_sets, open_set
     from fourfold.images.phantoms import phantoms
     from fourfold.score import Metric, Score, metrics
@@ -27,16 +29,30 @@ _HOMES = {
     "InputError": "fourfold.errors",
     "Metric": "fourfold.score",
     "MissingExtra": "fourfold.errors",
+    "Model": "fourfold.generate.models",
     "Score": "fourfold.score",
     "UnreadableImage": "fourfold.errors",
     "audit": "fourfold.auditing",
     "check_sets": "fourfold.images",
     "evaluate": "fourfold.evaluation",
     "metrics": "fourfold.score",
+    "open_model": "fourfold.generate.models",
     "open_set": "fourfold.images",
     "phantoms": "fourfold.images.phantoms",
+    "train": "fourfold.generate.train",
 }
-_ROOMS = ("auditing", "features", "fidelity", "images", "neighbors", "privacy", "report", "utility", "variety")
+_ROOMS = (
+    "auditing",
+    "features",
+    "fidelity",
+    "generate",
+    "images",
+    "neighbors",
+    "privacy",
+    "report",
+    "utility",
+    "variety",
+)
 
 __all__ = [
     "Audit",
@@ -46,6 +62,7 @@ __all__ = [
     "InputError",
     "Metric",
     "MissingExtra",
+    "Model",
     "Score",
     "UnreadableImage",
     "audit",
@@ -54,13 +71,16 @@ __all__ = [
     "evaluate",
     "features",
     "fidelity",
+    "generate",
     "images",
     "metrics",
     "neighbors",
+    "open_model",
     "open_set",
     "phantoms",
     "privacy",
     "report",
+    "train",
     "utility",
     "variety",
 ]

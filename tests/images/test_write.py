@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fourfold.errors import InputError
-from fourfold.images import ImageSet, open_set, prepare, write_images
+from fourfold.images import ImageSet, open_set, prepare, write_image, write_images
 
 IMAGES = np.random.default_rng(0).random((5, 1, 8, 6)).astype(np.float32)
 
@@ -86,3 +86,55 @@ def test_what_does_not_fit_is_refused(tmp_path: Path, options: dict[str, object]
     with pytest.raises(InputError, match="^" + re.escape(message) + "$"):
         write_images(IMAGES, tmp_path / "out", **options)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("shape", "storage", "ending", "low", "high", "step"),
+    [
+        ((1, 8, 6), {}, ".png", 0, 255, 0.5),
+        ((1, 8, 6), {"bits": 16}, ".png", 0, 65535, 0.5),
+        ((1, 8, 6), {"bits": 16, "low": 100, "high": 4095}, ".png", 100, 4095, 0.5),
+        ((1, 8, 6), {"bits": 32}, ".tiff", 0, 1, 1e-7),
+        ((1, 8, 6), {"bits": 32, "low": -1000, "high": 400}, ".tiff", -1000, 400, 1e-4),
+        ((3, 8, 6), {}, ".png", 0, 255, 0.5),
+        ((3, 8, 6), {"bits": 16, "high": 1023}, ".npy", 0, 1023, 0.5),
+        ((3, 8, 6), {"bits": 32}, ".npy", 0, 1, 1e-7),
+        ((1, 4, 8, 6), {}, ".nii.gz", 0, 1, 0.5 / 255),
+        ((1, 4, 8, 6), {"bits": 16, "low": -1000, "high": 400}, ".nii.gz", -1000, 400, 0.5 * 1400 / 65535),
+        ((1, 4, 8, 6), {"bits": 32, "low": -1000, "high": 400}, ".nii.gz", -1000, 400, 1e-4),
+    ],
+)
+def test_one_image_is_written_in_the_values_that_are_asked_for(
+    tmp_path: Path,
+    shape: tuple[int, ...],
+    storage: dict[str, int],
+    ending: str,
+    low: float,
+    high: float,
+    step: float,
+) -> None:
+    image = np.random.default_rng(2).random(shape).astype(np.float32)
+    assert write_image(image, tmp_path, "one", **storage) == f"one{ending}"
+    assert [file.name for file in tmp_path.iterdir()] == [f"one{ending}"]
+    read = open_set(tmp_path, name="training").raw(0)
+    assert read.shape == shape
+    assert np.abs(read - (low + image.astype(np.float64) * (high - low))).max() <= step * 1.001
+
+
+@pytest.mark.parametrize(
+    ("shape", "storage", "message"),
+    [
+        ((2, 8, 6), {}, r"an image of shape \(2, 8, 6\) cannot be written; give \(C, H, W\) or \(1, D, H, W\)"),
+        ((3, 4, 8, 6), {}, "colour volumes cannot be written"),
+        ((1, 8, 6), {"bits": 12}, "an image is written with 8, 16 or 32 bits, got 12"),
+        ((1, 8, 6), {"high": 300}, "the range 0 to 300 cannot be written with 8 bits; choose another depth"),
+        ((1, 8, 6), {"bits": 16, "low": -1}, "the range -1 to 65535 cannot be written with 16 bits"),
+        ((1, 8, 6), {"bits": 32, "low": 2}, "the range 2 to 1 cannot be written"),
+    ],
+)
+def test_one_image_that_does_not_fit_is_refused(
+    tmp_path: Path, shape: tuple[int, ...], storage: dict[str, int], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        write_image(np.zeros(shape, dtype=np.float32), tmp_path, "one", **storage)
+    assert not list(tmp_path.iterdir())

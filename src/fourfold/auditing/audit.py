@@ -157,8 +157,8 @@ def audit(
     policy : Policy or None
         The limits, set before the audit; None for the default ones.
     model : path, Denoiser or None
-        The generator, where it is to be shared as well; the scope of the policy is then ``"model"``. See
-        `fourfold.privacy.model.open_denoiser`.
+        The generator, where it is to be shared as well; the scope of the policy is then ``"model"``. A folder that
+        ``fourfold train`` wrote (a diffusion model on pixels), or see `fourfold.privacy.model.open_denoiser`.
     model_range : (float, float)
         Values of the model's images where ours are 0 and 1, for a model in a file.
     split : SplitRecord, path or None
@@ -211,10 +211,16 @@ def audit(
 
 
 def _opened(model: Any, value_range: tuple[float, float]) -> Any:
-    """A denoiser, before the work and not after it."""
+    """A denoiser, before the work and not after it: from a model folder of ours, a file, or an object that is one."""
+    if not isinstance(model, str | Path):
+        return model
+    if Path(model).is_dir():
+        from fourfold.generate import open_model
+
+        return open_model(model).denoiser()
     from fourfold.privacy.model import open_denoiser
 
-    return open_denoiser(model, value_range) if isinstance(model, str | Path) else model
+    return open_denoiser(model, value_range)
 
 
 def _attacked(sets: Sets, model: Any, record: SplitRecord | None) -> Score:

@@ -22,7 +22,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", default="audit", metavar="DIR", help="folder of the statement (audit)")
     add_policy(parser)
     parser.add_argument("--write-policy", action=_WritePolicy, metavar="FILE", help="write the default policy and stop")
-    parser.add_argument("--model", metavar="FILE", help="the generator, where it is to be shared too: a denoiser file")
+    parser.add_argument(
+        "--model",
+        metavar="FILE",
+        help="the generator, where it is to be shared too: a folder of `fourfold train`, or a denoiser file",
+    )
     parser.add_argument(
         "--model-range", default="-1:1", metavar="LOW:HIGH", help="values of the model's images (--model-range=-1:1)"
     )

@@ -28,8 +28,12 @@ COMMANDS = {
     "evaluate": "the four answers about a synthetic set",
     "audit": "the whole privacy audit of a synthetic set, with the statement for a data protection officer",
     "split": "divide a set into training and holdout by patient",
+    "train": "fit a generator to real images",
+    "generate": "draw new images from a model",
+    "restore": "denoise images, give them acquisition noise, or generate a region anew",
     "metrics": "the metrics there are, with their sources",
     "features": "the feature extractors there are",
+    "recipes": "the generators there are, with their options, and whether one keeps the rules",
 }
 
 
@@ -37,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="fourfold",
-        description="Fidelity, variety, privacy and utility of synthetic medical images.",
+        description="Make synthetic medical images, and judge their fidelity, variety, privacy and utility.",
     )
     parser.add_argument("--version", action="version", version=f"fourfold {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)

@@ -13,7 +13,7 @@ from fourfold.images.split_record import (
     record_split,
     write_split_record,
 )
-from fourfold.images.write import write_images
+from fourfold.images.write import write_image, write_images
 
 __all__ = [
     "CheckReport",
@@ -31,6 +31,7 @@ __all__ = [
     "read_split_record",
     "record_split",
     "split_by_patient",
+    "write_image",
     "write_images",
     "write_split",
     "write_split_record",

@@ -1,7 +1,8 @@
 """Write images as files that every program reads, with a metadata table that `open_set` reads.
 
-Pictures become grey or RGB PNG, volumes NIfTI. The folder appears whole or not at all: it is written under a temporary
-name beside its place and renamed when complete.
+Pictures become grey or RGB PNG, volumes NIfTI; what PNG cannot hold becomes TIFF (grey fractions) or npy (deep colour).
+A folder, like a file, appears whole or not at all: it is written under a temporary name beside its place and renamed
+when complete.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import csv
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,10 @@ import numpy as np
 from fourfold.errors import InputError
 from fourfold.images.sets import ImageSet
 
-__all__ = ["write_images"]
+__all__ = ["BITS", "write_image", "write_images"]
+
+BITS = (8, 16, 32)
+"""Depths of a written image: whole numbers of 8 or 16 bits, or 32-bit fractions."""
 
 _BATCH = 64
 
@@ -71,7 +75,8 @@ def write_images(
         for start, batch in batches:
             for place, image in enumerate(batch, start=start):
                 path = f"images/{place:0{max(5, len(str(count)))}d}"
-                rows.append({"path": _write_one(image, partial, path, bits), **columns[place]})
+                depth = 8 if image.ndim == 3 and len(image) == 3 else bits
+                rows.append({"path": write_image(image, partial, path, bits=depth), **columns[place]})
         with (partial / "metadata.csv").open("w", encoding="utf-8", newline="") as stream:
             writer = csv.DictWriter(stream, list(rows[0]))
             writer.writeheader()
@@ -126,27 +131,104 @@ def _prepared(image_set: ImageSet) -> ImageSet:
     return image_set if image_set.preparation is not None else prepare({image_set.name: image_set})[image_set.name]
 
 
-def _write_one(image: np.ndarray, folder: Path, path: str, bits: int) -> str:
+def write_image(
+    image: np.ndarray,
+    folder: str | os.PathLike[str],
+    name: str,
+    *,
+    bits: int = 8,
+    low: float | None = None,
+    high: float | None = None,
+) -> str:
+    """Write one image; the file appears whole or not at all.
+
+    ==========  =======  ==============================================================
+    image       bits     file
+    ==========  =======  ==============================================================
+    grey        8, 16    PNG of whole numbers
+    grey        32       TIFF of fractions
+    RGB         8        PNG of whole numbers
+    RGB         16, 32   npy, shape (3, H, W), of whole numbers or fractions
+    volume      8, 16    NIfTI whose slope and intercept give the values from low to high
+    volume      32       NIfTI of fractions
+    ==========  =======  ==============================================================
+
+    Parameters
+    ----------
+    image : array, shape (C, H, W), C = 1 or 3, or (1, D, H, W)
+        Values in [0, 1]; values beyond are clipped, NaN becomes 0.
+    folder : path
+        Exists.
+    name : str
+        Of the file within the folder, without its ending.
+    bits : {8, 16, 32}
+    low, high : float or None
+        Values that 0 and 1 stand for. None for all the whole numbers that a picture of these bits can hold, and for 0
+        and 1 in volumes and fractions. Pictures of whole numbers round, so both should be whole and fit the bits.
+
+    Returns
+    -------
+    str
+        `name` with its ending.
+
+    Raises
+    ------
+    InputError
+        Where the image has a shape, or `bits` or the range a value, that cannot be written.
+    """
+    _check_writable(image, bits)
     values = np.clip(np.nan_to_num(np.asarray(image, dtype=np.float64)), 0.0, 1.0)
-    if image.ndim == 4:
-        return _write_volume(values, folder, path, bits)
+    whole = bits < 32 and values.ndim == 3
+    low = 0.0 if low is None else float(low)
+    high = (float(2**bits - 1) if whole else 1.0) if high is None else float(high)
+    if not low < high or (whole and not 0 <= low < high <= 2**bits - 1):
+        raise InputError(f"the range {low:g} to {high:g} cannot be written with {bits} bits; choose another depth")
+    if values.ndim == 4:
+        ending, write = ".nii.gz", _volume(values[0], bits, low, high)
+    else:
+        values = low + values * (high - low)
+        stored = np.rint(values).astype(np.uint8 if bits == 8 else np.uint16) if whole else values.astype(np.float32)
+        ending, write = _picture(stored)
+    # The ending stays last, since libraries choose the format by it.
+    partial = Path(folder) / f"{name}.partial{ending}"
+    try:
+        write(partial)
+        partial.replace(Path(folder) / f"{name}{ending}")
+    finally:
+        partial.unlink(missing_ok=True)
+    return f"{name}{ending}"
+
+
+def _check_writable(image: np.ndarray, bits: int) -> None:
+    if bits not in BITS:
+        raise InputError(f"an image is written with 8, 16 or 32 bits, got {bits}")
+    if image.ndim == 4 and image.shape[0] != 1:
+        raise InputError("colour volumes cannot be written; give volumes with one channel")
+    if image.ndim not in (3, 4) or image.shape[0] not in (1, 3):
+        raise InputError(f"an image of shape {image.shape} cannot be written; give (C, H, W) or (1, D, H, W)")
+
+
+def _picture(stored: np.ndarray) -> tuple[str, Callable[[Path], None]]:
+    """Ending and writer of stored values of shape (C, H, W)."""
     from PIL import Image
 
-    deep = bits == 16 and values.shape[0] == 1
-    levels = np.rint(values * (65535 if deep else 255)).astype(np.uint16 if deep else np.uint8)
-    picture = levels[0] if levels.shape[0] == 1 else np.ascontiguousarray(levels.transpose(1, 2, 0))
-    Image.fromarray(picture).save(folder / f"{path}.png")
-    return f"{path}.png"
+    if stored.shape[0] == 3 and stored.dtype != np.uint8:
+        return ".npy", lambda file: np.save(file, stored)
+    levels = stored[0] if stored.shape[0] == 1 else np.ascontiguousarray(stored.transpose(1, 2, 0))
+    ending = ".tiff" if stored.dtype == np.float32 else ".png"
+    return ending, lambda file: Image.fromarray(levels).save(file)
 
 
-def _write_volume(values: np.ndarray, folder: Path, path: str, bits: int) -> str:
-    """(C, D, H, W) along S, P, L as NIfTI, the way `volumes` reads it back."""
+def _volume(values: np.ndarray, bits: int, low: float, high: float) -> Callable[[Path], None]:
+    """Writer of values of shape (D, H, W) along S, P, L as NIfTI, the way `volumes` reads it back."""
     import nibabel as nib
 
-    if values.shape[0] != 1:
-        raise InputError("colour volumes cannot be written; give volumes with one channel")
-    levels = np.rint(values[0] * (2**bits - 1)).astype(np.uint16 if bits == 16 else np.uint8)
-    volume = nib.Nifti1Image(levels.transpose(2, 1, 0), np.diag([-1.0, -1.0, 1.0, 1.0]))
-    volume.header.set_slope_inter(1.0 / (2**bits - 1), 0.0)
-    nib.save(volume, folder / f"{path}.nii.gz")
-    return f"{path}.nii.gz"
+    if bits == 32:
+        stored, slope, intercept = (low + values * (high - low)).astype(np.float32), 1.0, 0.0
+    else:
+        steps = 2**bits - 1
+        stored = np.rint(values * steps).astype(np.uint8 if bits == 8 else np.uint16)
+        slope, intercept = (high - low) / steps, low
+    volume = nib.Nifti1Image(stored.transpose(2, 1, 0), np.diag([-1.0, -1.0, 1.0, 1.0]))
+    volume.header.set_slope_inter(slope, intercept)
+    return lambda file: nib.save(volume, file)
