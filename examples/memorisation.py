@@ -67,7 +67,7 @@ def _sets(arguments: argparse.Namespace) -> tuple[ImageSet, ImageSet]:
         training = ff.phantoms("chest", 300, size=arguments.size)
         holdout = ff.phantoms("chest", 300, size=arguments.size, first_patient=300)
         return training.to_image_set("training"), holdout.to_image_set("holdout")
-    parts = split_by_patient(open_set(arguments.set), {"training": 0.6, "holdout": 0.4}, seed=0)
+    parts = split_by_patient(open_set(arguments.set, name="set"), {"training": 0.6, "holdout": 0.4}, seed=0)
     return parts["training"], parts["holdout"]
 
 

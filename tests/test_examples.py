@@ -47,3 +47,15 @@ def test_evaluate_phantoms_lists_the_planted_copies_with_their_sources(tmp_path)
     assert right >= 5
     assert listed - right <= 1
     assert (tmp_path / "report" / "index.html").is_file()
+
+
+def test_memorisation_trains_and_audits_both_models(tmp_path):
+    options = ["--few", "40", "--images", "40", "--minutes", "0.05", "--size", "16", "--output", str(tmp_path / "runs")]
+    lines = run("memorisation.py", *options).splitlines()
+    assert re.match(r"few: 40 images seen \d+ times; \d+ of 40 drawn images are on the list of copies", lines[0])
+    assert lines[1].startswith("all: ")
+    assert (tmp_path / "runs" / "few-report" / "index.html").is_file()
+
+
+def test_private_generator_states_its_epsilon(tmp_path):
+    assert re.search(r"epsilon", run("private_generator.py", str(tmp_path / "model")))

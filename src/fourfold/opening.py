@@ -16,14 +16,11 @@ from typing import Any
 import numpy as np
 
 from fourfold.comparison import Progress, Role, Sets, no_progress
-from fourfold.errors import InputError
 from fourfold.images import ImageSet, near_duplicate_groups, open_set, prepare
+from fourfold.images.leakage import without_leakage
 from fourfold.privacy import refuse_dependent_holdout
 
-__all__ = ["STRAY_SHARE", "Opened", "SetSummary", "open_sets"]
-
-# Up to this share of the holdout, images that are also in training are taken for strays and left out.
-STRAY_SHARE = 0.01
+__all__ = ["Opened", "SetSummary", "open_sets"]
 
 
 @dataclass(frozen=True)
@@ -135,7 +132,9 @@ def open_sets(
     strays = []
     for control, other in (("holdout", "training"), ("reference", "training"), ("reference", "holdout")):
         if control in found and other in found:
-            found[control], sentence = _without_leakage(found, control, other, contents)
+            own, others = contents[control], set(contents[other])
+            found[control], sentence = without_leakage(found[control], found[other], own, contents[other])
+            contents[control] = [content for content in own if content not in others]
             strays.append(sentence)
     prepared = prepare(found, size=size, channels=channels, scaling=scaling)
     notes = [*filter(None, strays), *_limits(prepared)]
@@ -169,43 +168,6 @@ def open_sets(
         for role, image_set in prepared.items()
     }
     return Opened(sets, patients, digests, summaries, tuple(notes))
-
-
-def _without_leakage(
-    found: Mapping[Role, ImageSet], control: Role, other: Role, contents: dict[Role, list[str]]
-) -> tuple[ImageSet, str]:
-    """The control set without stray images of another one, and a sentence about them; refuses more than strays.
-
-    Large public sets hold a few films that were filed under two patients. Those are left out, said so; beyond
-    that, or where patients are shared, the holdout is no control.
-    """
-    own, others = found[control], found[other]
-    if own.patients is not None and others.patients is not None:
-        both = set(others.patients) & set(own.patients)
-        if both:
-            rows = np.flatnonzero(np.isin(own.patients, list(both)))
-            raise InputError(
-                f"the {control} shares {len(both)} patients ({len(rows)} images) with the {other} set, for example the "
-                f"patient of {own.paths[rows[0]]}; a {control} must hold other patients: "
-                "split by patient (fourfold check lists the shared ones)"
-            )
-    row_of = {digest: row for row, digest in enumerate(contents[other])}
-    shared = [row for row, digest in enumerate(contents[control]) if digest in row_of]
-    if not shared:
-        return own, ""
-    twin = others.paths[row_of[contents[control][shared[0]]]]
-    if len(shared) > STRAY_SHARE * len(own):
-        raise InputError(
-            f"the {control} shares {len(shared)} of {len(own)} images with the {other} set, for example "
-            f"{own.paths[shared[0]]} is {twin}; a {control} must hold other patients: "
-            "remove the shared images (fourfold check lists them)"
-        )
-    kept = np.setdiff1d(np.arange(len(own)), shared)
-    contents[control] = [contents[control][row] for row in kept]
-    return own.take(kept), (
-        f"{len(shared)} of {len(own)} {control} images are also in the {other} set and were left out of the "
-        f"{control} (fourfold check lists them)."
-    )
 
 
 def _limits(sets: Mapping[Role, ImageSet]) -> list[str]:

@@ -176,7 +176,8 @@ def train(
                 "family": found.family,
                 "source": found.source,
                 "options": asdict(chosen),
-                "data": facts,
+                # A digest answers for certain whether somebody's data were these, which no guarantee may.
+                "data": {**facts, "digest": None} if private else facts,
                 "preparation": data.images.preparation.describe(),
                 # It is counted on the patients, so it must not be written down under a guarantee.
                 "surprisal": None if private or surprising is None else surprising.describe(),

@@ -6,6 +6,8 @@ beyond that, or where patients are shared, the control is none.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from fourfold.errors import InputError
@@ -17,13 +19,17 @@ __all__ = ["STRAY_SHARE", "without_leakage"]
 STRAY_SHARE = 0.01
 
 
-def without_leakage(control: ImageSet, other: ImageSet) -> tuple[ImageSet, str]:
+def without_leakage(
+    control: ImageSet, other: ImageSet, contents: Sequence[str] | None = None, others: Sequence[str] | None = None
+) -> tuple[ImageSet, str]:
     """The control without stray images of another set, and a sentence about them, empty where there are none.
 
     Parameters
     ----------
     control, other : ImageSet
         Messages call them by their names.
+    contents, others : sequence of str or None
+        What `ImageSet.digests` gives for the two, where it is at hand.
 
     Raises
     ------
@@ -39,8 +45,8 @@ def without_leakage(control: ImageSet, other: ImageSet) -> tuple[ImageSet, str]:
                 f"example the patient of {control.paths[rows[0]]}; a {control.name} must hold other patients: "
                 "split by patient (fourfold check lists the shared ones)"
             )
-    row_of = {digest: row for row, digest in enumerate(other.digests())}
-    contents = control.digests()
+    row_of = {digest: row for row, digest in enumerate(other.digests() if others is None else others)}
+    contents = control.digests() if contents is None else contents
     shared = [row for row, digest in enumerate(contents) if digest in row_of]
     if not shared:
         return control, ""

@@ -227,7 +227,8 @@ def _check_agreement(
 
 def _compatible(high: float) -> tuple[set[str], ...]:
     """Pairs of kinds that may stand side by side on a range up to `high`."""
-    pairs: list[set[str]] = [{"free", "unit"}, {"free", "symmetric"}]
+    # A volume with a slope is read as fractions, also where it stands for whole numbers or a display window.
+    pairs: list[set[str]] = [{"free", "unit"}, {"free", "symmetric"}, {"free", "whole"}, {"free", "nominal"}]
     if high == 255:
         pairs.append({"whole", "nominal"})
     if high == 1:

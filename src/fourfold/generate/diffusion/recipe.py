@@ -65,7 +65,7 @@ def _trained(
         return outcome, outcome.record
     from fourfold.generate.training.private import Privacy, fit_privately
 
-    asked = Privacy(epsilon=options.epsilon, delta=options.delta, clip=options.clip)
+    asked = Privacy(options.epsilon, options.delta, options.clip, options.draws)
     outcome, privacy = fit_privately(trainee, data, schedule_of(options), run, asked)
     return outcome, {**outcome.record, "privacy": privacy.describe()}
 

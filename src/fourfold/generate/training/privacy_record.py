@@ -105,7 +105,7 @@ def not_covered(unit: str, patients: int) -> tuple[str, ...]:
         *group,
         f"The number of units ({patients}) and of images, what conditions can be (names of classes and findings, "
         "ranges of attributes), and the size and scaling of the images are taken for public; so is every option of "
-        "the training. A digest of the training data lets whoever holds the very same data recognise them.",
+        "the training.",
         "What holds for people in general, or for patients with the same disease, is learned on purpose, and can be "
         "told of anyone who is like them, whether or not they took part.",
         "Families, twins, and one person under two identifiers are several units: k of them together are protected at "
