@@ -172,6 +172,8 @@ def trained(names: list[str], options: argparse.Namespace) -> None:
     model = open_model(options.model)
     model.generator.to(options.device)
     training, holdout = (pixels(model, path, options.root) for path in (options.training, options.holdout))
+    # Tables are often sorted by class; a part of the holdout must hold all of them.
+    holdout = holdout[np.random.default_rng(0).permutation(len(holdout))]
     count = min(64 if options.quick else options.images, len(training), 1 << 20)
     space = Space(training, options.features)
     real, unseen = space(training), space(holdout)
