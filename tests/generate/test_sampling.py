@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from fourfold.errors import InputError
+from fourfold.fidelity import frechet_distance
 from fourfold.generate.analytic import GaussianLaw, MixtureLaw, reference_mixture, sliced_wasserstein
 from fourfold.generate.frameworks import FRAMEWORKS, framework
 from fourfold.generate.noise import Noise
@@ -21,6 +22,8 @@ from fourfold.generate.sampling.ddim import ddim
 from fourfold.generate.sampling.ddpm import ddpm
 from fourfold.generate.sampling.heun import heun
 from fourfold.generate.sampling.langevin import langevin
+from fourfold.images import prepare
+from fourfold.images.phantoms import phantoms
 
 SHAPE = (2, 4, 4)
 
@@ -97,6 +100,34 @@ def test_eighteen_evaluations_of_the_second_order_solver_are_off_by_less_than_dr
     drawn = SAMPLERS["dpm++2m"].function(known, levels[0] * start, levels, None)
     assert sliced_wasserstein(drawn, known) < np.mean(scatter)
     assert float(known.membership(drawn)[:, 3].mean()) == pytest.approx(0.05, abs=0.003)
+
+
+def test_on_images_eighteen_evaluations_of_the_second_order_solver_are_as_good_as_a_thousand_of_ddpm() -> None:
+    images = prepare({"training": phantoms("chest", 60, size=16, seed=0).to_image_set("training")})["training"].load()
+    points, deviation, count = 2 * torch.from_numpy(images[..., ::2, ::2]).double().flatten(1) - 1, 0.1, 500
+    axes = torch.linalg.svd(points - points.mean(dim=0), full_matrices=False).Vh[:8].T
+
+    def smeared(x: Tensor, sigma: Tensor) -> Tensor:
+        """The denoiser of the images with noise, as `MixtureLaw`, by matrix products."""
+        total = deviation**2 + sigma**2
+        shares = ((2 * x @ points.T - points.square().sum(dim=1)) / (2 * total)).softmax(dim=1)
+        return x + sigma**2 / total * (shares @ points - x)
+
+    chosen = torch.from_numpy(np.random.default_rng(9).integers(len(points), size=8000))
+    perfect = (points[chosen] + deviation * Double(8000, points.shape[1:], seed=9)()) @ axes
+
+    def distance(x: Tensor) -> float:
+        return frechet_distance(perfect.numpy(), (x @ axes).numpy())
+
+    def drawn(name: str, evaluations: int, seed: int) -> Tensor:
+        noise = Double(count, points.shape[1:], seed)
+        levels = SAMPLERS[name].levels(framework("ddpm"), evaluations)
+        return SAMPLERS[name].function(smeared, levels[0] * noise(), levels, noise)
+
+    fast, coarse = (np.mean([distance(drawn(name, 18, seed)) for seed in range(8)]) for name in ("dpm++2m", "ddpm"))
+    slow = np.mean([distance(drawn("ddpm", 1000, seed)) for seed in range(2)])
+    assert fast < 1.1 * slow
+    assert coarse > 1.3 * fast
 
 
 @pytest.mark.parametrize(("name", "order"), [("euler", 1), ("ddim", 1), ("heun", 2), ("dpm++2m", 2)])
