@@ -28,7 +28,7 @@ __all__ = ["DiffusionGenerator", "build_denoiser", "feature_columns"]
 TEXT_WIDTH = 64
 SAMPLER = "dpm++2m"
 EVALUATIONS = 18
-"""The cheapest that is within a tenth of a thousand ancestral steps, see ``benchmarks/samplers.py``."""
+"""Where more calls of this sampler gain little on trained models, see ``benchmarks/samplers.py``."""
 
 _NOISE_STREAM = 0x5EED
 
