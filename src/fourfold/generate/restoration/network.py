@@ -68,7 +68,7 @@ class RestorationNet(nn.Module):
         self.embed = nn.Sequential(
             conv(2 * FREQUENCIES * planes, embedding, 1), nn.SiLU(), conv(embedding, embedding, 1), nn.SiLU()
         )
-        self.enter = conv(3 * planes, channels[0], 3, padding=1)
+        self.enter = conv(2 * planes, channels[0], 3, padding=1)
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         before = channels[0]
         for width in channels:
@@ -96,15 +96,15 @@ class RestorationNet(nn.Module):
         time, gamma : tensor of the same shape
             Time and variance of every pixel of `x`.
         """
-        share = (DATA_DEVIATION**2 + gamma).rsqrt()
-        centred = x - DATA_MEAN
-        views = [centred * share, *(_squashed((one - DATA_MEAN) / DATA_DEVIATION) for one in (x, y)), time]
+        scale = (DATA_DEVIATION**2 + gamma).rsqrt()
+        inputs = torch.cat([(x - DATA_MEAN) * scale, _squashed((y - DATA_MEAN) / DATA_DEVIATION), time], dim=1)
         spatial = x.shape[2:]
-        inputs = _padded(torch.cat(views, dim=1), 2 ** (len(self.down) - 1))
-        images, time = inputs.tensor_split([3 * x.shape[1]], dim=1)
-        found = self._levels(self.enter(images), self._embedding(time))
-        found = self.leave(functional.silu(self.norm(found)))[(..., *(slice(0, size) for size in spatial))]
-        return share * (gamma.sqrt() * share * centred - DATA_DEVIATION * found)
+        inputs = _padded(inputs, 2 ** (len(self.down) - 1))
+        images, time = inputs.tensor_split([2 * x.shape[1]], dim=1)
+        embedding = self._embedding(time)
+        found = self._levels(self.enter(images), embedding)
+        found = self.leave(functional.silu(self.norm(found)))
+        return found[(..., *(slice(0, size) for size in spatial))]
 
     def _embedding(self, time: Tensor) -> Tensor:
         angles = time.unsqueeze(2) * self.frequencies.to(time).reshape(-1, *(1,) * (time.ndim - 2))
