@@ -13,6 +13,7 @@ ROOMS = (
     "generate",
     "images",
     "neighbors",
+    "outliers",
     "privacy",
     "report",
     "utility",

@@ -12,6 +12,7 @@ FLOORS = (
     ("errors",),
     ("images", "score", "statistics", "neighbors"),
     ("features",),
+    ("outliers",),
     ("comparison",),
     ("resampling",),
     ("fidelity", "variety", "privacy", "utility", "torchmetrics", "generate"),

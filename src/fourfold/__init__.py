@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from fourfold import auditing, features, fidelity, generate, images, neighbors, privacy, report, utility, variety
+    from fourfold import (
+        auditing,
+        features,
+        fidelity,
+        generate,
+        images,
+        neighbors,
+        outliers,
+        privacy,
+        report,
+        utility,
+        variety,
+    )
     from fourfold.auditing import Audit, audit
     from fourfold.errors import FourfoldError, InputError, MissingExtra, UnreadableImage
     from fourfold.evaluation import Evaluation, evaluate
@@ -48,6 +60,7 @@ _ROOMS = (
     "generate",
     "images",
     "neighbors",
+    "outliers",
     "privacy",
     "report",
     "utility",
@@ -77,6 +90,7 @@ __all__ = [
     "neighbors",
     "open_model",
     "open_set",
+    "outliers",
     "phantoms",
     "privacy",
     "report",

@@ -6,7 +6,6 @@ at all, so that is refused here and not merely noted, stray duplicates excepted,
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ import numpy as np
 
 from fourfold.comparison import Progress, Role, Sets, no_progress
 from fourfold.images import ImageSet, near_duplicate_groups, open_set, prepare
+from fourfold.images.digest import set_digest
 from fourfold.images.leakage import without_leakage
 from fourfold.privacy import refuse_dependent_holdout
 
@@ -153,7 +153,7 @@ def open_sets(
         progress=progress,
     )
     refuse_dependent_holdout(sets)
-    digests = {role: _digest(image_set, contents[role], patients[role]) for role, image_set in prepared.items()}
+    digests = {role: set_digest(image_set, contents[role], patients[role]) for role, image_set in prepared.items()}
     summaries = {
         role: SetSummary(
             role=role,
@@ -215,15 +215,6 @@ def _patients(sets: Mapping[Role, ImageSet]) -> tuple[dict[Role, np.ndarray | No
         f"The {which} set has no patient identifiers: groups of near-duplicate images stand in for patients, "
         "so two images of one patient that look different count as two people."
     )
-
-
-def _digest(image_set: ImageSet, contents: list[str], patients: np.ndarray | None) -> str:
-    state = hashlib.sha256()
-    groups = [""] * len(contents) if patients is None else patients.tolist()
-    for entry, content, group in zip(image_set.entries, contents, groups, strict=True):
-        findings = ",".join(f"{name}={value}" for name, value in sorted(entry.labels.items()))
-        state.update(f"{content}\t{entry.label}\t{findings}\t{group}\n".encode())
-    return state.hexdigest()
 
 
 def _with_stand_ins(image_set: ImageSet, numbers: np.ndarray | None) -> ImageSet:

@@ -102,7 +102,7 @@ class Audit:
             return "does not apply" if number == 5 and self.policy.scope == "images" else "not tested"
         return next(status for status in ("fail", "inconclusive", "pass") if status in found)
 
-    def write(self, folder: str | Path) -> Path:
+    def write(self, folder: str | Path, made: Sequence[str] = ()) -> Path:
         """Write the statement, the same for programs, and the report that stays inside.
 
         Parameters
@@ -111,6 +111,8 @@ class Audit:
             Gets ``statement.html`` and ``audit.json``, which may be passed on; ``index.html`` with the copies beside
             their sources and ``images.parquet``, which may not; ``shareable.html`` and ``scores.json``. All of them
             appear, or none.
+        made : sequence of str
+            How the set was made and chosen, for the statement of a release, a sentence or two each.
 
         Returns
         -------
@@ -127,7 +129,7 @@ class Audit:
         from fourfold.report import render_statement
 
         folder = Path(folder)
-        page = render_statement(statement_of(self)).encode("utf-8")
+        page = render_statement(statement_of(self, made)).encode("utf-8")
         write_report(self.evaluation, folder, {"audit.json": audit_json(self), "statement.html": page})
         return folder / "statement.html"
 
@@ -143,6 +145,7 @@ def audit(
     model_range: tuple[float, float] = (-1.0, 1.0),
     split: SplitRecord | str | Path | None = None,
     further: Iterable[Score] = (),
+    beside: Iterable[str] = (),
     day: date | None = None,
     split_by: str = "",
     **options: Any,
@@ -166,6 +169,8 @@ def audit(
         patients, and attacks on the model give a lower bound of the privacy loss.
     further : iterable of Score
         Scores of attacks that need more than the sets. Their ``details["endpoints"]`` enter the verdict like any other.
+    beside : iterable of str
+        Further axes or metrics to ask for, which stand in the report and do not enter the verdict.
     day : date or None
         What the statement is dated; None for today.
     split_by : str
@@ -193,7 +198,7 @@ def audit(
         model = _opened(model, model_range)
     record = split if split is None or isinstance(split, SplitRecord) else read_split_record(split)
     evaluation = evaluate(
-        synthetic, train, holdout, reference, only=("privacy",), thorough=True, policy=policy, **options
+        synthetic, train, holdout, reference, only=("privacy", *beside), thorough=True, policy=policy, **options
     )
     sets = evaluation.sets
     attacks = () if model is None else (_attacked(sets, model, record),)

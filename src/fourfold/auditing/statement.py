@@ -56,8 +56,15 @@ _ALWAYS_UNTESTED = (
 )
 
 
-def statement_of(audit: Audit) -> Statement:
-    """The records of the statement; free text has lost its paths, file names and identifiers."""
+def statement_of(audit: Audit, made: Sequence[str] = ()) -> Statement:
+    """The records of the statement; free text has lost its paths, file names and identifiers.
+
+    Parameters
+    ----------
+    audit : Audit
+    made : sequence of str
+        How the set was made and chosen; empty where it is not known.
+    """
     said = Redaction.of(audit.evaluation).text
     judgement = audit.judgement
     score = _copies(audit)
@@ -68,6 +75,7 @@ def statement_of(audit: Audit) -> Statement:
         status=judgement.status,
         sentence=said(judgement.sentence),
         scope=_scope(audit, said),
+        made=tuple(said(entry) for entry in made),
         copies=_about_copies(audit, score),
         power=_power(score),
         membership=tuple(map(said, _about_membership(audit, "membership", "members"))),

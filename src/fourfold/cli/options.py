@@ -17,13 +17,21 @@ __all__ = [
     "evaluation_of",
     "memory_of",
     "range_of",
+    "sets_of",
     "size_of",
 ]
 
 
-def add_sets(parser: argparse.ArgumentParser) -> None:
-    """Which sets are compared, in which feature spaces, and how they are read."""
-    parser.add_argument("synthetic", metavar="SYN", help="the synthetic set: a folder, a table, an array file")
+def add_sets(
+    parser: argparse.ArgumentParser,
+    name: str = "SYN",
+    words: str = "the synthetic set: a folder, a table, an array file",
+) -> None:
+    """Which sets are compared, in which feature spaces, and how they are read.
+
+    `name` and `words` say what the first argument is.
+    """
+    parser.add_argument("synthetic", metavar=name, help=words)
     parser.add_argument("--train", required=True, metavar="T", help="the images that the generator was trained on")
     parser.add_argument(
         "--holdout", metavar="H", help="images of other patients that the generator never saw: the control"
@@ -39,8 +47,8 @@ def add_sets(parser: argparse.ArgumentParser) -> None:
         "`fourfold features` lists them",
     )
     group = parser.add_argument_group("sets")
-    for name, letter in (("train", "T"), ("holdout", "H"), ("reference", "R"), ("synthetic", "SYN")):
-        group.add_argument(f"--{name}-split", metavar="NAME", help=f"use only this split of {letter}")
+    for role, letter in (("train", "T"), ("holdout", "H"), ("reference", "R"), ("synthetic", name)):
+        group.add_argument(f"--{role}-split", metavar="NAME", help=f"use only this split of {letter}")
     group.add_argument("--size", metavar="N", help="resample every image to N, HxW or DxHxW")
     group.add_argument("--channels", type=int, choices=(1, 3), help="convert every image to grey or RGB")
     group.add_argument(
@@ -72,8 +80,14 @@ def add_work(parser: argparse.ArgumentParser) -> None:
 
 def evaluation_of(options: argparse.Namespace) -> dict[str, Any]:
     """What `add_sets`, `add_policy` and `add_work` were told, as `fourfold.evaluate` and `fourfold.audit` take it."""
-    from fourfold.evaluation import DEFAULT_FEATURES
     from fourfold.privacy import read_policy
+
+    return {**sets_of(options), "policy": None if options.policy is None else read_policy(options.policy)}
+
+
+def sets_of(options: argparse.Namespace) -> dict[str, Any]:
+    """What `add_sets` and `add_work` were told, by the names that functions of Fourfold give it."""
+    from fourfold.evaluation import DEFAULT_FEATURES
 
     splits = {
         "training": options.train_split,
@@ -87,7 +101,6 @@ def evaluation_of(options: argparse.Namespace) -> dict[str, Any]:
         "holdout": options.holdout,
         "reference": options.reference,
         "features": tuple(options.features or DEFAULT_FEATURES),
-        "policy": None if options.policy is None else read_policy(options.policy),
         "splits": {role: split for role, split in splits.items() if split is not None},
         "columns": columns_of(options.column),
         "root": options.root,

@@ -26,7 +26,7 @@ from fourfold.images import ImageSet, open_set
 if TYPE_CHECKING:
     from fourfold.generate.models import Model
 
-__all__ = ["BATCH", "Drawn", "Origin", "Plan", "drawn_batches", "origin_of"]
+__all__ = ["BATCH", "Drawn", "Origin", "Plan", "drawn_batches", "origin_of", "taken_rows"]
 
 BATCH = 64
 
@@ -94,11 +94,7 @@ class _Taken(Origin):
 
     def conditions(self, seed: int, places: Sequence[int], seeds: Sequence[int]) -> Conditions:
         """As `Origin.conditions`."""
-        count = len(self._images)
-        rows = []
-        for around in sorted({place // count for place in places}):
-            order = np.random.default_rng([abs(seed), _ORDER_STREAM, around]).permutation(count)
-            rows += [int(order[place % count]) for place in places if place // count == around]
+        rows = taken_rows(seed, len(self._images), places)
         return self._conditioning.read(self._images.take(rows)) if self._all is None else self._all.take(rows)
 
     def describe(self) -> dict[str, Any]:
@@ -109,6 +105,32 @@ class _Taken(Origin):
             "images": len(self._images),
             "the_training_set": self._of_training,
         }
+
+
+def taken_rows(seed: int, count: int, places: Sequence[int]) -> list[int]:
+    """Which image of a set of `count` each image of a new set takes its conditions from.
+
+    Each once in shuffled order, in another order each time around.
+
+    Parameters
+    ----------
+    seed : int
+        Of the new set.
+    count : int
+        At least 1.
+    places : sequence of int
+        Numbers of the new images.
+
+    Examples
+    --------
+    >>> sorted(taken_rows(0, 3, range(3))), sorted(taken_rows(0, 3, range(3, 6)))
+    ([0, 1, 2], [0, 1, 2])
+    """
+    rows = []
+    for around in sorted({place // count for place in places}):
+        order = np.random.default_rng([abs(seed), _ORDER_STREAM, around]).permutation(count)
+        rows += [int(order[place % count]) for place in places if place // count == around]
+    return rows
 
 
 def origin_of(model: Model, fixed: Mapping[str, str] | None, source: Any) -> Origin:

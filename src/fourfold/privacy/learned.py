@@ -8,7 +8,7 @@ half (without their own patient) alike. Each fold is a representation of its own
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -18,7 +18,17 @@ from fourfold.errors import InputError
 from fourfold.features.contrastive import LEAST_IMAGES, ContrastiveNetwork
 from fourfold.privacy.ratio import IDENTICAL, TwoNearest
 
-__all__ = ["FOLDS", "FoldSearch", "Trained", "cross_fitted_nearest", "halves", "nearest_by_network"]
+__all__ = [
+    "FOLDS",
+    "FoldNetwork",
+    "FoldSearch",
+    "Trained",
+    "cross_fitted_nearest",
+    "cross_fitted_networks",
+    "halves",
+    "nearest_by_folds",
+    "nearest_by_network",
+]
 
 FOLDS = 2
 
@@ -102,6 +112,58 @@ def cross_fitted_nearest(
         Where a half of the training patients has too few images to train on.
     """
     groups, own_groups = np.asarray(groups), np.asarray(own_groups)
+    folds = cross_fitted_networks(
+        training, groups, train=train, seed=seed, steps=steps, device=device, progress=progress
+    )
+    return nearest_by_folds(folds, training, groups, queries, own_groups, views=views, memory=memory)
+
+
+class FoldNetwork(NamedTuple):
+    """The network of one fold.
+
+    Parameters
+    ----------
+    network : Trained
+    seen, searched : arrays of int64
+        Training rows that it was trained on, and those that it has not seen.
+    """
+
+    network: Trained
+    seen: np.ndarray
+    searched: np.ndarray
+
+
+def cross_fitted_networks(
+    training: np.ndarray,
+    groups: np.ndarray,
+    *,
+    train: Train = ContrastiveNetwork.train,
+    seed: int = 0,
+    steps: int | None = None,
+    device: torch.device | str = "cpu",
+    progress: Progress | None = None,
+) -> list[FoldNetwork]:
+    """Train a network on either half of the training patients.
+
+    Parameters
+    ----------
+    training : array, shape (N, planes, side, side)
+        Working images, float32 in [0, 1].
+    groups : array of int, shape (N,)
+        Their patients.
+    train : callable
+        Trains a network.
+    seed, steps, device
+        Of the training; see `ContrastiveNetwork.train`.
+    progress : callable or None
+        Called with steps of training done and in all, over both networks.
+
+    Raises
+    ------
+    InputError
+        Where a half of the training patients has too few images to train on.
+    """
+    groups = np.asarray(groups)
     parts = halves(groups, seed)
     smallest = int(np.bincount(parts, minlength=FOLDS).min())
     if smallest < LEAST_IMAGES:
@@ -109,7 +171,7 @@ def cross_fitted_nearest(
             f"a network trained on half of the patients needs {LEAST_IMAGES} images in each half, "
             f"the smaller one has {smallest}; give more training images"
         )
-    searches = []
+    folds = []
     for fold in range(FOLDS):
         seen, searched = np.flatnonzero(parts == fold), np.flatnonzero(parts != fold)
         network = train(
@@ -120,6 +182,23 @@ def cross_fitted_nearest(
             device=device,
             progress=None if progress is None else _shifted(progress, fold),
         )
+        folds.append(FoldNetwork(network, seen, searched))
+    return folds
+
+
+def nearest_by_folds(
+    folds: Sequence[FoldNetwork],
+    training: np.ndarray,
+    groups: np.ndarray,
+    queries: np.ndarray,
+    own_groups: np.ndarray,
+    *,
+    views: bool = True,
+    memory: int = 1 << 30,
+) -> list[FoldSearch]:
+    """Search with networks that are trained already; parameters as for `cross_fitted_nearest`."""
+    searches = []
+    for network, seen, searched in folds:
         nearest = nearest_by_network(
             network, queries, training[searched], groups[searched], own_groups, views=views, memory=memory
         )

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from fourfold.errors import InputError
 
-__all__ = ["LIMITS", "Policy", "Scope", "read_policy", "write_policy"]
+__all__ = ["LIMITS", "Policy", "Scope", "policy_of", "read_policy", "read_toml", "write_new", "write_policy"]
 
 Scope = Literal["images", "model"]
 
@@ -156,13 +156,34 @@ def read_policy(file: str | os.PathLike[str]) -> Policy:
         Where the file cannot be read, is no TOML, or holds a name or value that is not allowed.
     """
     file = Path(file)
+    return policy_of(read_toml(file, "`fourfold audit --write-policy FILE` writes a valid one"), file)
+
+
+def read_toml(file: Path, remedy: str) -> dict[str, Any]:
+    """What a TOML file holds.
+
+    Raises
+    ------
+    InputError
+        Where it cannot be read or is no TOML; the message ends with `remedy`.
+    """
     try:
-        found = tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{file}: cannot be read ({error.strerror or error}); check the path") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        remedy = "`fourfold audit --write-policy FILE` writes a valid one"
         raise InputError(f"{file}: is no TOML ({error}); {remedy}") from error
+
+
+def policy_of(found: Mapping[str, Any], file: Path) -> Policy:
+    """A policy from what a file holds; what it leaves out has its default.
+
+    Raises
+    ------
+    InputError
+        Where a name or value is not allowed; it names the file.
+    """
+    found = dict(found)
     limits = found.pop("limits", {})
     others = [field.name for field in fields(Policy) if field.name not in LIMITS]
     _check_names(file, "", found, others)
@@ -185,12 +206,16 @@ def write_policy(file: str | os.PathLike[str]) -> Path:
     InputError
         Where the file exists already or cannot be written.
     """
-    file = Path(file)
+    return write_new(Path(file), _TEXT)
+
+
+def write_new(file: Path, text: str) -> Path:
+    """Write a policy that does not exist yet, whole or not at all; raises InputError as `write_policy` does."""
     if file.exists():
         raise InputError(f"{file}: exists already; a policy is not overwritten, choose another name")
     partial = file.with_name(f".{file.name}.partial")
     try:
-        partial.write_text(_TEXT, encoding="utf-8")
+        partial.write_text(text, encoding="utf-8")
         partial.replace(file)
     except OSError as error:
         raise InputError(f"{file}: cannot be written ({error.strerror or error}); choose another folder") from error

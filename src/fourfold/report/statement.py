@@ -63,6 +63,8 @@ class Statement:
         The verdict.
     scope : tuple of Fact
         What was audited, by whom it was split, who signed the limits, when; the last two take a line each.
+    made : tuple of str
+        How the set was made and chosen; empty where it is not known.
     copies, membership, exposed : tuple of str
         Paragraphs.
     power : tuple of Powers
@@ -90,6 +92,7 @@ class Statement:
     failed: tuple[str, ...]
     settling: tuple[str, ...]
     expires: str
+    made: tuple[str, ...] = ()
 
 
 def render_statement(statement: Statement) -> str:

@@ -1,0 +1,197 @@
+"""What a score means: split conformal calibration on real patients that were not fitted.
+
+If a fresh image is exchangeable with n calibration images, its score is equally likely to take any place among theirs.
+The share of the calibration images that lie at least as far out is therefore a p-value, and the threshold at the
+``ceil((n + 1)(1 - alpha))``-th smallest of their scores accuses it with a probability of at most alpha, whatever the
+score and however badly it was fitted.
+
+Two images of one patient are not exchangeable with images of two patients, so each calibration patient gives one
+image, drawn at random. The largest score of each patient would calibrate the claim "no image of this patient lies
+outside", another one and a duller gate; an average over a patient's images has no guarantee at all.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from fourfold.errors import InputError
+from fourfold.statistics import clopper_pearson, control_threshold
+
+__all__ = ["Drift", "Surprise", "drift", "fewest_patients", "fit_surprise", "one_image_a_patient", "threshold"]
+
+
+def fewest_patients(alpha: float) -> int:
+    """Calibration patients below which nothing can be called outside.
+
+    Raises
+    ------
+    InputError
+        If alpha is not in (0, 1).
+
+    Examples
+    --------
+    >>> fewest_patients(0.05)
+    19
+    """
+    if not 0 < alpha < 1:
+        raise InputError(f"alpha is a share of false alarms between 0 and 1, got {alpha}")
+    return math.ceil(1 / alpha - 1 - 1e-9)
+
+
+def threshold(calibration: np.ndarray, alpha: float) -> float:
+    """The score above which an image lies outside.
+
+    Parameters
+    ----------
+    calibration : array, shape (n,)
+        Scores of held-out real images, one a patient.
+    alpha : float
+        Accepted share of false alarms, in (0, 1).
+
+    Returns
+    -------
+    float
+        The ``ceil((n + 1)(1 - alpha))``-th smallest score; infinity where there are too few.
+
+    References
+    ----------
+    V. Vovk, A. Gammerman, G. Shafer, Algorithmic Learning in a Random World (2005); H. Papadopoulos et al., Inductive
+    Confidence Machines for Regression (2002).
+
+    Examples
+    --------
+    >>> threshold(np.arange(1.0, 20.0), 0.05), threshold(np.arange(1.0, 19.0), 0.05)
+    (19.0, inf)
+    """
+    fewest_patients(alpha)
+    found = control_threshold(calibration, alpha)
+    return math.inf if found is None else found
+
+
+def one_image_a_patient(patients: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The row of a random image of each patient, in ascending order.
+
+    Examples
+    --------
+    >>> len(one_image_a_patient(np.array(["a", "a", "b"]), np.random.default_rng(0)))
+    2
+    """
+    order = rng.permutation(len(patients))
+    _, first = np.unique(np.asarray(patients)[order], return_index=True)
+    return np.sort(order[first])
+
+
+@dataclass(frozen=True)
+class Surprise:
+    """Puts scores of different gates on one scale: about how many powers of e a fresh score is rarer than the median.
+
+    ``log(score / centre) / width``; any map would leave the conformal guarantee as it is, a fair one lets gates of
+    different kinds share it evenly.
+
+    Parameters
+    ----------
+    centre : float
+        Median of scores of images that were left out of the fit.
+    width : float
+        Mean of ``log(score / centre)`` over the scores above it: the exponent of a Pareto tail.
+    """
+
+    centre: float
+    width: float
+
+    def of(self, scores: np.ndarray) -> np.ndarray:
+        """Surprise of each score; minus infinity for a distance of 0."""
+        with np.errstate(divide="ignore"):
+            return np.log(np.asarray(scores, dtype=np.float64) / self.centre) / self.width
+
+
+def fit_surprise(scores: np.ndarray) -> Surprise:
+    """Median and upper tail of scores, shape (n,), of images that took no part in the fit that scores them.
+
+    Examples
+    --------
+    >>> pareto = (1 - (np.arange(1000) + 0.5) / 1000) ** -0.5
+    >>> round(fit_surprise(pareto).width, 2)
+    0.5
+    """
+    scores = np.asarray(scores, dtype=np.float64)
+    tiny = np.finfo(np.float64).tiny
+    centre = max(float(np.median(scores)), tiny)
+    above = np.log(scores[scores > centre] / centre)
+    return Surprise(centre, max(float(above.mean()) if len(above) else 0.0, 1e-6))
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Whether more of a set lies outside than fresh real images would.
+
+    Parameters
+    ----------
+    outside, trials : int
+        Images outside and images in all; where patients are known, one random image of each.
+    alpha : float
+        The largest share that fresh real images have on average.
+    interval : (float, float)
+        Clopper and Pearson's 95 % interval of the share.
+    p : float
+        Chance that a set of fresh real patients has as many outside. The threshold was read from few patients and its
+        true share varies about alpha, so this is a tail of the beta-binomial law, not of the binomial one.
+    """
+
+    outside: int
+    trials: int
+    alpha: float
+    interval: tuple[float, float]
+    p: float
+
+    @property
+    def share(self) -> float:
+        """Share outside."""
+        return self.outside / self.trials
+
+    @property
+    def drifted(self) -> bool:
+        """Whether more lies outside than alpha explains.
+
+        The interval lies above alpha, and a threshold that happened to be low does not explain that either (p at most
+        0.025, the level of the interval's lower end).
+        """
+        return self.interval[0] > self.alpha and self.p <= 0.025
+
+
+def drift(outside: np.ndarray, calibration_patients: int, alpha: float) -> Drift:
+    """The share of a set that lies outside, against what fresh real images give.
+
+    Parameters
+    ----------
+    outside : array of bool, shape (m,)
+        One independent image each.
+    calibration_patients : int
+        n, from whose scores the threshold at alpha was read.
+    alpha : float
+
+    Returns
+    -------
+    Drift
+        With ``r = floor(alpha (n + 1))`` the number outside among m fresh images is beta-binomial(m, r, n + 1 - r).
+
+    References
+    ----------
+    S. S. Wilks, Ann. Math. Stat. 12 (1941) 91.
+
+    Examples
+    --------
+    >>> found = drift(np.arange(100) < 9, calibration_patients=60, alpha=0.05)
+    >>> round(found.interval[0], 3), round(found.p, 3), found.drifted
+    (0.042, 0.147, False)
+    """
+    trials, count = len(outside), int(np.sum(outside))
+    if not trials:
+        raise InputError("there is no image to look for outliers in; give at least one")
+    rank = math.floor(alpha * (calibration_patients + 1) + 1e-9)
+    law = stats.betabinom(trials, max(rank, 1), calibration_patients + 1 - max(rank, 1))
+    return Drift(count, trials, alpha, clopper_pearson(count, trials), min(1.0, float(law.sf(count - 1))))
