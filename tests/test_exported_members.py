@@ -15,6 +15,7 @@ ROOMS = (
     "neighbors",
     "outliers",
     "privacy",
+    "releasing",
     "report",
     "utility",
     "variety",

@@ -20,6 +20,7 @@ FLOORS = (
     ("answers", "tables"),
     ("evaluation", "report"),
     ("auditing",),
+    ("releasing",),
     ("cli",),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

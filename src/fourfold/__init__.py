@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         neighbors,
         outliers,
         privacy,
+        releasing,
         report,
         utility,
         variety,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from fourfold.generate.train import train
     from fourfold.images import ImageSet, check_sets, open_set
     from fourfold.images.phantoms import phantoms
+    from fourfold.releasing import Release, release, verify
     from fourfold.score import Metric, Score, metrics
 
 _HOMES = {
@@ -42,6 +44,7 @@ _HOMES = {
     "Metric": "fourfold.score",
     "MissingExtra": "fourfold.errors",
     "Model": "fourfold.generate.models",
+    "Release": "fourfold.releasing",
     "Score": "fourfold.score",
     "UnreadableImage": "fourfold.errors",
     "audit": "fourfold.auditing",
@@ -51,7 +54,9 @@ _HOMES = {
     "open_model": "fourfold.generate.models",
     "open_set": "fourfold.images",
     "phantoms": "fourfold.images.phantoms",
+    "release": "fourfold.releasing",
     "train": "fourfold.generate.train",
+    "verify": "fourfold.releasing",
 }
 _ROOMS = (
     "auditing",
@@ -62,6 +67,7 @@ _ROOMS = (
     "neighbors",
     "outliers",
     "privacy",
+    "releasing",
     "report",
     "utility",
     "variety",
@@ -76,6 +82,7 @@ __all__ = [
     "Metric",
     "MissingExtra",
     "Model",
+    "Release",
     "Score",
     "UnreadableImage",
     "audit",
@@ -93,10 +100,13 @@ __all__ = [
     "outliers",
     "phantoms",
     "privacy",
+    "release",
+    "releasing",
     "report",
     "train",
     "utility",
     "variety",
+    "verify",
 ]
 
 

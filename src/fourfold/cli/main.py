@@ -31,6 +31,8 @@ COMMANDS = {
     "train": "fit a generator to real images",
     "generate": "draw new images from a model",
     "restore": "denoise images, give them acquisition noise, or generate a region anew",
+    "release": "a set that may leave the building, with its evidence, or a refusal that says why",
+    "verify": "whether a release is what it says it is: every byte, its documents, its images",
     "metrics": "the metrics there are, with their sources",
     "features": "the feature extractors there are",
     "recipes": "the generators there are, with their options, and whether one keeps the rules",
