@@ -16,7 +16,7 @@ from fourfold.features import FeatureExtractor, ResultStore
 from fourfold.opening import Opened
 from fourfold.score import Metric, Score, from_record, to_record
 
-__all__ = ["answer", "answer_key"]
+__all__ = ["answer", "answer_key", "code_digest"]
 
 
 def answer_key(metric: Metric, extractors: Sequence[FeatureExtractor], opened: Opened) -> str:
@@ -24,7 +24,7 @@ def answer_key(metric: Metric, extractors: Sequence[FeatureExtractor], opened: O
     preparation = opened.sets.training.preparation
     return json.dumps(
         {
-            "code": _code_digest(),
+            "code": code_digest(),
             "metric": metric.key,
             "extractors": [extractor.fingerprint for extractor in extractors],
             "sets": dict(opened.digests),
@@ -37,7 +37,7 @@ def answer_key(metric: Metric, extractors: Sequence[FeatureExtractor], opened: O
 
 
 @cache
-def _code_digest() -> str:
+def code_digest() -> str:
     """SHA-256 of Fourfold's own source: a score is only reused by the code that computed it."""
     state = hashlib.sha256()
     package = Path(__file__).parent

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ledger", metavar="DIR", help="private folder that counts releases and keeps provenance (beside R)"
     )
     group = parser.add_argument_group("candidates; those of a model are drawn, each knob as for `fourfold generate`")
-    group.add_argument("--per-condition", type=int, default=4, metavar="N", help="for each training image, or of N (4)")
+    group.add_argument("--per-condition", type=int, default=8, metavar="N", help="for each training image, or of N (8)")
     group.add_argument("--rounds", type=int, default=3, metavar="N", help="tries before a condition is given up (3)")
     group.add_argument("--guidance", type=float, metavar="X", help="of the first round (as the model was trained)")
     group.add_argument("--step", type=float, default=0.1, metavar="X", help="by which guidance falls each round (0.1)")

@@ -55,7 +55,7 @@ class CandidatePlan:
         Where a number is out of range.
     """
 
-    per_condition: int = 4
+    per_condition: int = 8
     rounds: int = 3
     guidance: float | None = None
     step: float = 0.1

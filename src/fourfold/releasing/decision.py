@@ -108,7 +108,8 @@ def reasons_against(
     elif missed is not None and missed > policy.miss_rate and policy.shortfall == "refuse":
         found.append(
             f"the screen misses {100 * missed:.1f} % of near-duplicates; the policy accepts "
-            f"{100 * policy.miss_rate:g} %"
+            f"{100 * policy.miss_rate:g} % (more patients to calibrate on see better, --reference, and so does a "
+            "larger false_veto)"
         )
     if given_up > policy.given_up:
         found.append(

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from fourfold.answers import code_digest
 from fourfold.comparison import Progress, Role
 from fourfold.errors import InputError
 from fourfold.generate import Model, open_model
@@ -198,7 +199,7 @@ def begin(
         "features": [str(one) for one in trial.features],
         "split_by": trial.split_by,
         "seed": trial.seed,
-        "versions": versions(),
+        "versions": {**versions(), "code": code_digest()},
     }
     book = open_ledger(output.parent / LEDGER if ledger is None else ledger)
     name = digest_of(request)[:16]

@@ -11,7 +11,7 @@ FRESH_P = (np.arange(300) + 1) / 301
 
 
 def test_the_threshold_is_the_smallest_that_finds_enough() -> None:
-    planted = np.concatenate([np.full(96, 1e-9), np.full(4, 0.3)])
+    planted = np.concatenate([np.full(99, 1e-9), [0.3]])
     threshold, capped = veto_threshold(planted, FRESH_P, 0.05, 0.01)
     assert (threshold, capped) == (1e-9, False)
     assert np.mean(planted > threshold) <= 0.05

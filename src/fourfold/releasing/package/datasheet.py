@@ -22,7 +22,7 @@ _KINDS = {
 _MODES = {
     "calibrated": "calibrated against patients who were never used, so that accepted images should be neither "
     "nearer to training patients than fresh images would be nor farther from them",
-    "published": "by the published rule, which compares each candidate with the image it was conditioned on",
+    "published": "by the published rule, its defects mended: a network that recognises patients, against all of them",
 }
 _LINKS = {
     "CC-BY-4.0": "https://creativecommons.org/licenses/by/4.0/legalcode",
@@ -30,6 +30,9 @@ _LINKS = {
     "CC-BY-NC-4.0": "https://creativecommons.org/licenses/by-nc/4.0/legalcode",
     "CC0-1.0": "https://creativecommons.org/publicdomain/zero/1.0/legalcode",
 }
+
+_DETAIL = {"miss_rate_by_kind", "found_by", "dimension", "correction", "distance_before", "distance_after", "gates"}
+"""Figures that only a reader with a question needs."""
 
 
 def datasheet(release: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
@@ -62,7 +65,8 @@ def datasheet(release: Mapping[str, Any], audit: Mapping[str, Any]) -> str:
         "generative model; none was acquired from a patient.",
         f"## Composition\n\n{_composition(release)}",
         f"## Collection\n\n{_collection(release)}",
-        f"### Screen\n\nCandidates were accepted {_MODES[release['mode']]}.\n\n{_figures(release['screen'])}",
+        f"### Screen\n\nCandidates were accepted {_MODES[release['mode']]}.\n\n{_figures(release['screen'])}\n\n"
+        "Shares missed by kind of near-duplicate, and further figures, are in `release.json`.",
         f"### Selection\n\n{_figures(release['selection'])}",
         f"## Privacy\n\n{audit['verdict']['sentence']}\n\nTraining patients: {_number(patients['training'])}. Patients "
         f"who were never used, as the control: {_number(patients['holdout'])}. Earlier releases from the same "
@@ -157,7 +161,7 @@ def _endpoints(audit: Mapping[str, Any]) -> str:
 
 
 def _figures(values: Mapping[str, Any]) -> str:
-    """Nested figures as a list, a line each."""
+    """Nested figures as a list, a line each; ``release.json`` has those that are left out."""
     lines = [f"- {name}: {_cell(value)}" for name, value in _flat(values)]
     return "\n".join(lines) or "Nothing is recorded."
 
@@ -165,6 +169,8 @@ def _figures(values: Mapping[str, Any]) -> str:
 def _flat(values: Mapping[str, Any], before: str = "") -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
     for name, value in values.items():
+        if name in _DETAIL:
+            continue
         title = f"{before}{str(name).replace('_', ' ')}"
         found.extend(_flat(value, f"{title}, ") if isinstance(value, Mapping) and value else [(title, value)])
     return found

@@ -5,11 +5,17 @@ over the bins b: the accepted ones are uniform in v, with neither a surplus near
 them. A histogram alone would lose candidates to its noise (the least of twenty noisy bins lies well below their mean),
 so neighbouring bins are joined where the counts do not tell them apart (penalised likelihood, solved exactly).
 
-Nor is v uniform to the last digit for an honest pool: all candidates are held against the same calibration persons, so
-their weights lean together, by about as much as those of a quarter as many independent images would. To level such a
-lean would draw candidates towards the training set as often as away from it. The density is therefore estimated as
-from no more images than the calibration persons are worth. Within the first bin, whose edges halve towards 0, all
-candidates count: no lean makes a heap at v = 0, copies do, and a twentieth of the law would average them away.
+Nor is v uniform to the last digit for an honest pool: all candidates are held against the same training and calibration
+persons, so their weights lean together, by about as much as those of a quarter as many independent images would. The
+steps of the density are therefore estimated as from no more images than the calibration persons are worth. Within the
+first bin, whose edges halve towards 0, all candidates count: no lean makes a heap at v = 0, copies do, and a twentieth
+of the law would average them away.
+
+A slow lean of the whole pool towards training persons (a mean of v below 0.5) shows no step, and is what a generator
+that half remembers its patients does. It is levelled by the monotone density of the pool, as far as it exceeds what the
+numbers of persons explain: shrunk by ``1 - (sigma / lean)^2``, with sigma the standard deviation of the mean over
+honest pools. Where it is in doubt, candidates are lost rather than patients. A lean away from training persons is
+levelled only where it is certain, since levelling it means to reject those that are far.
 
 Embeddings come one after the other, each on what is left.
 """
@@ -20,6 +26,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.isotonic import IsotonicRegression
 
 __all__ = ["BINS", "Acceptance", "accept", "acceptance_probability", "edges"]
 
@@ -30,6 +37,12 @@ _WORTH = 0.25
 """Independent images that a calibration person is worth: the mean of v over a large honest pool has a standard
 deviation of 0.067 with 100 calibration persons and of 0.028 with 300 (12-dimensional mixture, 1 000 training
 persons)."""
+
+_SPREAD = 1.5
+"""Standard deviation of the mean of v over honest pools, by that of as many independent images as there are persons."""
+
+_CERTAIN = 3.0
+"""Standard deviations by which a pool must lean away from training persons before that is levelled."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +82,13 @@ class Acceptance:
 
 
 def accept(
-    weights: Mapping[str, np.ndarray], left: np.ndarray, *, persons: float = np.inf, bins: int = BINS, seed: int = 0
+    weights: Mapping[str, np.ndarray],
+    left: np.ndarray,
+    *,
+    persons: float = np.inf,
+    trained: float = np.inf,
+    bins: int = BINS,
+    seed: int = 0,
 ) -> tuple[np.ndarray, dict[str, Acceptance]]:
     """Accept candidates in one embedding after the other.
 
@@ -79,8 +98,8 @@ def accept(
         v in [0, 1] by embedding.
     left : array of bool, shape (M,)
         Candidates that were not vetoed.
-    persons : float
-        Calibration persons behind the weights.
+    persons, trained : float
+        Calibration and training persons behind the weights.
     bins : int
         Equal bins of [0, 1].
     seed : int
@@ -104,7 +123,7 @@ def accept(
         rows = np.flatnonzero(accepted)
         # A number for every candidate, so that what becomes of one does not shift the luck of the others.
         luck = np.random.default_rng([seed, 31, place]).random(len(v))
-        kept = luck[rows] < acceptance_probability(v[rows], persons, bins)
+        kept = luck[rows] < acceptance_probability(v[rows], persons, trained, bins)
         before, after = v[rows], v[rows[kept]]
         accepted = np.zeros(len(v), dtype=bool)
         accepted[rows[kept]] = True
@@ -119,15 +138,17 @@ def accept(
     return accepted, stages
 
 
-def acceptance_probability(values: np.ndarray, persons: float = np.inf, bins: int = BINS) -> np.ndarray:
+def acceptance_probability(
+    values: np.ndarray, persons: float = np.inf, trained: float = np.inf, bins: int = BINS
+) -> np.ndarray:
     """``min_b f_b / f(v)`` with f estimated on the same candidates.
 
     Parameters
     ----------
     values : array, shape (m,)
         v in [0, 1].
-    persons : float
-        Calibration persons behind the weights.
+    persons, trained : float
+        Calibration and training persons behind the weights.
     bins : int
 
     Returns
@@ -151,7 +172,27 @@ def acceptance_probability(values: np.ndarray, persons: float = np.inf, bins: in
         if np.ptp(within) > 0:
             real, smooth = within[part] * first.mean() * bins, density[0]
             expected[first] = np.where(within[part] > 1, np.maximum(real, smooth), np.minimum(real, smooth))
-    return np.minimum(least / np.maximum(expected, 1e-300), 1.0)
+    steps = np.minimum(least / np.maximum(expected, 1e-300), 1.0)
+    slope = _monotone(place, bins, _share_of_lean(values, persons, trained))
+    return np.minimum(steps, slope.min() / slope[place])
+
+
+def _share_of_lean(values: np.ndarray, persons: float, trained: float) -> float:
+    """How much of the lean of a pool is levelled, in [0, 1]; negative where it leans away from training persons."""
+    lean = 0.5 - float(values.mean())
+    sigma = _SPREAD * np.sqrt((1 / len(values) + 1 / persons + 1 / trained) / 12)
+    if lean < -_CERTAIN * sigma:
+        return -1.0
+    return max(0.0, 1.0 - (sigma / lean) ** 2) if lean > 0 else 0.0
+
+
+def _monotone(place: np.ndarray, bins: int, share: float) -> np.ndarray:
+    """The monotone density by bin, falling where `share` is positive and rising where negative, shrunk towards 1."""
+    if not share:
+        return np.ones(bins)
+    density = np.bincount(place, minlength=bins) * bins / len(place)
+    fitted = IsotonicRegression(increasing=share < 0).fit_transform(np.arange(bins), density)
+    return np.maximum(1.0 + abs(share) * (fitted - 1.0), 1e-3)
 
 
 def edges(bins: int = BINS) -> np.ndarray:

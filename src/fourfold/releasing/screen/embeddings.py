@@ -1,7 +1,9 @@
 """The embeddings in which the screen weighs candidates: others than those of the audit.
 
 A screen cleans what it looks at. Were it to look at what the audit measures (radiomics, pixels), the audit would see
-the screen's work and not the generator's; so candidates are weighed by local contrast and by the vectors of networks.
+the screen's work and not the generator's; so candidates are weighed by their outlines (coarse thumbnails without their
+brightness and contrast), by local contrast and by the vectors of networks. Coarse, fine and learned: what a generator
+remembers of a patient may be any of these, and on radiographs the outlines showed most of it.
 A network knows the images it was trained on; a training person is therefore weighed only by the network of the other
 fold, as a calibration person is by both.
 """
@@ -14,6 +16,7 @@ import numpy as np
 
 from fourfold.errors import InputError
 from fourfold.privacy.bank import View
+from fourfold.privacy.warps import area_matrix
 from fourfold.releasing.screen.networks import NETWORKS, Networks
 from fourfold.releasing.screen.weights import person_weights
 
@@ -21,7 +24,10 @@ __all__ = ["CONTRAST", "EMBEDDINGS", "Part", "parts_of", "weighed"]
 
 CONTRAST = "local contrast"
 
-EMBEDDINGS = (CONTRAST, *NETWORKS)
+OUTLINES = {"outline, coarse": 8, "outline, fine": 16}
+"""Side of the thumbnails, in pixels."""
+
+EMBEDDINGS = (*OUTLINES, CONTRAST, *NETWORKS)
 """Of a screen, in this order."""
 
 _SIDE, _CONTRAST, _COMPONENTS = 32, 3.0, 24
@@ -71,6 +77,9 @@ def parts_of(
     """
     if name not in EMBEDDINGS:
         raise InputError(f"there is no embedding {name!r} for the screen; there are: {', '.join(EMBEDDINGS)}")
+    if name in OUTLINES:
+        vectors = (_outlines(images, OUTLINES[name]) for images in (candidates, training, calibration))
+        return [Part(np.arange(len(training)), *vectors)]
     if name == CONTRAST:
         view = View(_SIDE, training.shape[-1], _CONTRAST)
         vectors = _components(*(view.of(images) for images in (candidates, training, calibration)))
@@ -128,6 +137,14 @@ def weighed(
         "correction": [[round(value, 3) for value in one.correction] for one in found],
     }
     return -np.expm1(len(found) * np.log1p(-np.minimum(least, 1 - 1e-12))), figures
+
+
+def _outlines(images: np.ndarray, side: int) -> np.ndarray:
+    """Thumbnails with mean 0 and standard deviation 1, shape (n, planes * side * side)."""
+    shrink = area_matrix(images.shape[-1], min(side, images.shape[-1]))
+    small = np.matmul(np.matmul(shrink, images), shrink.T).reshape(len(images), -1)
+    small = small - small.mean(axis=1, keepdims=True)
+    return small / np.maximum(small.std(axis=1, keepdims=True), 1e-6)
 
 
 def _components(

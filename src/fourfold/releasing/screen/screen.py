@@ -243,8 +243,8 @@ def _screened(
         if parts:
             embedded[name] = parts
             weights[name], known[name] = weighed(parts, found.groups, sets.calibration_groups, rng=rng, memory=memory)
-    persons = len(np.unique(sets.calibration_groups))
-    accepted, stages = accept(weights, ~found.vetoed, persons=persons, bins=options.bins, seed=seed)
+    persons, trained = len(np.unique(sets.calibration_groups)), len(np.unique(found.groups))
+    accepted, stages = accept(weights, ~found.vetoed, persons=persons, trained=trained, bins=options.bins, seed=seed)
     crowds = {}
     for name, parts in embedded.items():
         crowds[name] = crowding(parts, accepted, found.groups, sets.calibration_groups, rng=rng, memory=memory)
