@@ -14,11 +14,11 @@ from fourfold.auditing import Audit
 from fourfold.releasing.policy import ReleasePolicy
 from fourfold.score import Score
 
-__all__ = ["Tests", "reasons_against", "tests_of"]
+__all__ = ["Trials", "reasons_against", "tests_of"]
 
 
 @dataclass(frozen=True)
-class Tests:
+class Trials:
     """What decides beside the endpoints of the audit.
 
     Parameters
@@ -54,12 +54,12 @@ class Tests:
         }
 
 
-def tests_of(audit: Audit) -> Tests:
+def tests_of(audit: Audit) -> Trials:
     """Read the tests from an audit that asked for utility as well."""
     own = [one for one in audit.evaluation.axis("privacy") if one.name == "singling_out" and one.applies]
     upper = [float(one.details["p"]) for one in own]
     lower = [float(one.details["p_avoidance"]) for one in own]
-    return Tests(
+    return Trials(
         min(1.0, len(own) * min(upper)) if own else None,
         min(1.0, len(own) * min(lower)) if own else None,
         {str(one.features): one.details["positive_control"]["detectable_share"] for one in own},
@@ -70,7 +70,7 @@ def tests_of(audit: Audit) -> Tests:
 
 def reasons_against(
     audit: Audit,
-    tests: Tests,
+    tests: Trials,
     policy: ReleasePolicy,
     *,
     missed: float | None,
@@ -84,7 +84,7 @@ def reasons_against(
     ----------
     audit : Audit
         Of the images that would be released.
-    tests : Tests
+    tests : Trials
     policy : ReleasePolicy
     missed : float or None
         Share of near-duplicates that the screen misses; None where it was not measured.

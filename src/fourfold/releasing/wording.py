@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fourfold.releasing.decision import Tests
+from fourfold.releasing.decision import Trials
 
 __all__ = ["how_it_was_made", "outcome", "what_was_counted"]
 
 
 def how_it_was_made(
-    figures: Mapping[str, Any], tests: Tests | None, roles: Mapping[str, Mapping[str, int]], earlier: int
+    figures: Mapping[str, Any], tests: Trials | None, roles: Mapping[str, Mapping[str, int]], earlier: int
 ) -> tuple[str, ...]:
     """For the statement: candidates, screen, choice and tests, a few sentences.
 
@@ -19,7 +19,7 @@ def how_it_was_made(
     ----------
     figures : mapping
         As `Choice.figures`.
-    tests : Tests or None
+    tests : Trials or None
         None while they are not made.
     roles : mapping
         As `Roles.describe`.
@@ -127,7 +127,7 @@ def _rates(veto: Mapping[str, Any]) -> str:
     return f"{'; '.join(said)}." if said else ""
 
 
-def _tested(tests: Tests) -> list[str]:
+def _tested(tests: Trials) -> list[str]:
     found = []
     if tests.singling_out_p is not None:
         seen = [share for share in tests.detectable.values() if share is not None]
