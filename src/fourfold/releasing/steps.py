@@ -20,7 +20,7 @@ from fourfold.releasing.package import DOCUMENTS, Contents, write_package, write
 from fourfold.releasing.package.sums import SUMS, fingerprint_of
 from fourfold.releasing.policy import policy_text
 from fourfold.releasing.provenance import chosen_before, keep_choice, write_provenance
-from fourfold.releasing.task import Task, refuse_telling_labels
+from fourfold.releasing.task import Task, package_of, refuse_telling_labels
 from fourfold.releasing.wording import how_it_was_made
 
 __all__ = ["audit_documents", "chosen_images", "judgement_of", "packaged"]
@@ -119,7 +119,7 @@ def packaged(task: Task, images: ImageSet, record: Mapping[str, Any], documents:
     write_provenance(task.work, images, task.roles.training)
     task.ledger.enter(task.name, task.codes, facts)
     task.progress("writing the package", 0, 1)
-    contents = _contents(task, images, record, documents)
+    contents = package_of(task.terms, images, task.work.day, task.secret, record, documents)
     if task.output.exists() and any(task.output.iterdir()):
         fingerprint = _already(task, contents)
     else:
@@ -132,30 +132,13 @@ def packaged(task: Task, images: ImageSet, record: Mapping[str, Any], documents:
     return fingerprint
 
 
-def _contents(task: Task, images: ImageSet, record: Mapping[str, Any], documents: Mapping[str, bytes]) -> Contents:
-    terms = task.terms
-    return Contents(
-        images=images,
-        title=terms.title,
-        description=terms.description,
-        licence=terms.licence,
-        creators=terms.creators,
-        day=task.work.day,
-        secret=task.secret,
-        documents=documents,
-        record=record,
-        form=terms.form,
-        bits=terms.bits or 8,
-    )
-
-
 def _draft(task: Task, images: ImageSet) -> Path:
     """The images as the package will hold them, for the audit."""
     folder = task.work.folder / _DRAFT
     if not folder.exists():
         partial = folder.with_name(f".{_DRAFT}.partial")
         shutil.rmtree(partial, ignore_errors=True)
-        write_pictures(partial, _contents(task, images, {}, {}))
+        write_pictures(partial, package_of(task.terms, images, task.work.day, task.secret))
         partial.rename(folder)
     return folder
 

@@ -21,12 +21,12 @@ from fourfold.images.sets import Preparation
 from fourfold.opening import open_sets
 from fourfold.releasing.choice import Wish
 from fourfold.releasing.ledger import Ledger, open_ledger
-from fourfold.releasing.package import Form, check_labels
+from fourfold.releasing.package import Contents, Form, check_labels
 from fourfold.releasing.policy import ReleasePolicy
 from fourfold.releasing.roles import Roles, roles_of
 from fourfold.releasing.work import Work, open_work
 
-__all__ = ["LEDGER", "Task", "Terms", "Trial", "begin", "refuse_telling_labels"]
+__all__ = ["LEDGER", "Task", "Terms", "Trial", "begin", "package_of", "refuse_telling_labels"]
 
 LEDGER = "fourfold-ledger"
 """Name of the ledger where none is named: a folder beside the package."""
@@ -186,6 +186,8 @@ def begin(
     candidates = None if model is not None else opened.sets.synthetic
     refuse_telling_labels(roles.training if candidates is None else candidates, roles.training)
     terms = _fitting(terms, roles.training)
+    # What cannot be packaged is refused before the work and not after it.
+    package_of(terms, roles.training.take([0]), day, bytes(32))
     made_of = {"model": model.digest} if model is not None else {"set": opened.digests["synthetic"]}
     sets = {role: digest for role, digest in opened.digests.items() if role != "synthetic"}
     request = {
@@ -210,6 +212,30 @@ def begin(
         output, model, candidates, roles, wish, policy, terms, trial, book, name, work,
         book.folder / "candidates" / pool, progress,
     )  # fmt: skip
+
+
+def package_of(
+    terms: Terms,
+    images: ImageSet,
+    day: date,
+    secret: bytes,
+    record: Mapping[str, Any] | None = None,
+    documents: Mapping[str, bytes] | None = None,
+) -> Contents:
+    """The contents of a package; raises InputError where terms and images do not fit."""
+    return Contents(
+        images=images,
+        title=terms.title,
+        description=terms.description,
+        licence=terms.licence,
+        creators=terms.creators,
+        day=day,
+        secret=secret,
+        documents=documents or {},
+        record=record or {},
+        form=terms.form,
+        bits=terms.bits or 8,
+    )
 
 
 def refuse_telling_labels(images: ImageSet, training: ImageSet, least: int = 1) -> None:

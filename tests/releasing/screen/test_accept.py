@@ -81,3 +81,18 @@ def test_edges_run_from_zero_to_one_without_a_gap() -> None:
     assert (cuts[0], cuts[-1]) == (0.0, 1.0)
     assert (np.diff(cuts) > 0).all()
     assert cuts[1] < 0.001
+
+
+def test_a_slow_lean_towards_training_persons_is_levelled_as_far_as_it_is_certain() -> None:
+    v = np.random.default_rng(7).beta(1, 1.35, 4000)
+    many = v[np.random.default_rng(8).random(4000) < acceptance_probability(v, persons=900, trained=400)]
+    assert v.mean() < 0.44
+    assert many.mean() == pytest.approx(0.5, abs=0.025)
+    few = v[np.random.default_rng(8).random(4000) < acceptance_probability(v, persons=30, trained=30)]
+    assert v.mean() < few.mean() < many.mean()
+
+
+def test_a_lean_away_from_training_persons_is_left_unless_it_is_certain() -> None:
+    v = np.random.default_rng(9).beta(1.15, 1, 4000)
+    assert acceptance_probability(v, persons=300, trained=300).mean() > 0.97
+    assert acceptance_probability(np.random.default_rng(9).beta(1.8, 1, 4000), persons=300, trained=300).mean() < 0.8
