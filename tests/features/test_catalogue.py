@@ -7,7 +7,7 @@ from fourfold.features import MobileNet, available, get
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.(script|save).*:DeprecationWarning")
 
-NAMES = ["radiomics", "pixels", "histogram", "random", "mobilenet:PATH", "NAME=PATH"]
+NAMES = ["radiomics", "pixels", "histogram", "imitation", "random", "mobilenet:PATH", "NAME=PATH"]
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def script(tmp_path):
     return path
 
 
-@pytest.mark.parametrize("name", ["radiomics", "pixels", "histogram", "random"])
+@pytest.mark.parametrize("name", ["radiomics", "pixels", "histogram", "imitation", "random"])
 def test_every_built_in_name_gives_its_extractor(name):
     assert get(name).name == name
 
@@ -28,7 +28,7 @@ def test_the_list_says_what_each_was_trained_on_and_where_it_comes_from():
 
 
 def test_the_list_agrees_with_the_extractors():
-    for listing in available()[:4]:
+    for listing in available()[:5]:
         assert get(listing.name).trained_on == listing.trained_on
 
 
@@ -75,6 +75,8 @@ CHOICES = "there are: " + ", ".join(NAMES)
         ("inception", f"there is no feature extractor 'inception'; {CHOICES}"),
         ("mobilenet", f"there is no feature extractor 'mobilenet'; {CHOICES}"),
         ("mobilenet:", f"'mobilenet:' names no file; {CHOICES}"),
+        ("imitation:", f"'imitation:' names no file; {CHOICES}"),
+        ("imitation?steps=3", "there is no option 'steps' in 'imitation?steps=3'; there are: seed, slices"),
         ("mine=", f"'mine=' names no file; {CHOICES}"),
         ("", f"'' names no file; {CHOICES}"),
         ("pixels=net.pt", "the name 'pixels' in 'pixels=net.pt' is taken; choose another for the file net.pt"),

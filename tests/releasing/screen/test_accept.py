@@ -88,7 +88,7 @@ def test_a_slow_lean_towards_training_persons_is_levelled_as_far_as_it_is_certai
     many = v[np.random.default_rng(8).random(4000) < acceptance_probability(v, persons=900, trained=400)]
     assert v.mean() < 0.44
     assert many.mean() == pytest.approx(0.5, abs=0.025)
-    few = v[np.random.default_rng(8).random(4000) < acceptance_probability(v, persons=30, trained=30)]
+    few = v[np.random.default_rng(8).random(4000) < acceptance_probability(v, persons=120, trained=120)]
     assert v.mean() < few.mean() < many.mean()
 
 
