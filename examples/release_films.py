@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 import fourfold as ff
-from fourfold.images import ImageSet, open_set, prepare, split_by_patient
+from fourfold.images import ImageSet, open_set, split_by_patient
 from fourfold.privacy import Policy
 from fourfold.releasing import CandidatePlan, ReleasePolicy
 from fourfold.utility.network import SmallNetwork
@@ -37,10 +37,12 @@ def main() -> None:
     )
     parser.add_argument("--patient-column", help="the table's column of patients, where it has another name")
     parser.add_argument("--training", type=float, default=0.2, help="share of the patients to train on (0.2)")
+    parser.add_argument("--patients", type=int, default=150, help="of phantoms, for each part (150)")
     parser.add_argument("--steps", type=int, default=60, help="of each training (60)")
     parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--per-condition", type=int, default=8, help="candidates for each training image (8)")
     parser.add_argument("--precision", default="32-true")
+    parser.add_argument("--quick", action="store_true", help="judge utility by a classifier of features, not a network")
     arguments = parser.parse_args()
 
     folder = arguments.output or Path(tempfile.mkdtemp())
@@ -81,7 +83,7 @@ def main() -> None:
     if made.released:
         sets["release"] = open_set(made.folder, name="synthetic")
     for name, images in sets.items():
-        _judge(name, images, training, judging, arguments.size, folder)
+        _judge(name, images, training, judging, arguments, folder)
     print(f"everything: {folder}")
 
 
@@ -89,7 +91,8 @@ def _sets(arguments: argparse.Namespace) -> tuple[ImageSet, ImageSet, ImageSet]:
     """Training, calibration and judging set, of different patients."""
     if arguments.set is None:
         draw = {"size": arguments.size, "images_per_patient": (1, 2)}
-        parts = [ff.phantoms("chest", 150, first_patient=first, **draw) for first in (0, 150, 300)]
+        count = arguments.patients
+        parts = [ff.phantoms("chest", count, first_patient=first, **draw) for first in (0, count, 2 * count)]
         return tuple(one.to_image_set(name) for one, name in zip(parts, ("training", "reference", "holdout")))
     columns = None if arguments.patient_column is None else {"patient": arguments.patient_column}
     reading = {"columns": columns, "root": arguments.root}
@@ -131,20 +134,22 @@ def _labelled(images: ImageSet, training: ImageSet, model: ff.Model) -> ImageSet
     return replace(images, entries=tuple(entries))
 
 
-def _judge(name: str, images: ImageSet, training: ImageSet, judging: ImageSet, size: int, folder: Path) -> None:
+def _judge(
+    name: str, images: ImageSet, training: ImageSet, judging: ImageSet, arguments: argparse.Namespace, folder: Path
+) -> None:
     """Utility and singling out, printed and written as a report."""
-    sets = prepare({"training": training, "synthetic": images, "holdout": judging}, size=size, scaling="auto")
+    judge = "utility/train_synthetic_test_real" + ("" if arguments.quick else "_cnn")
     found = ff.evaluate(
-        sets["synthetic"],
+        images,
         training,
         judging,
         features=SPACES,
-        only=["utility", "privacy/singling_out", "privacy/copies", "variety/coverage", "fidelity/frechet_distance"],
-        size=size,
+        only=[judge, "privacy/singling_out", "privacy/copies", "variety/coverage"],
+        size=arguments.size,
         store=False,
     )
     found.report(folder / f"{name}-report")
-    score = found["utility/train_synthetic_test_real_cnn"]
+    score = found[judge]
     low, high = score.interval
     print(
         f"\n{name}: {len(images)} images; area under the curve {score.value:.3f} ({low:.3f} to {high:.3f}), "

@@ -59,3 +59,16 @@ def test_memorisation_trains_and_audits_both_models(tmp_path):
 
 def test_private_generator_states_its_epsilon(tmp_path):
     assert re.search(r"epsilon", run("private_generator.py", str(tmp_path / "model")))
+
+
+def test_release_films_judges_every_set_that_it_makes(tmp_path):
+    output = run(
+        *("release_films.py", "-o", str(tmp_path), "--patients", "45", "--size", "16", "--steps", "10"),
+        *("--per-condition", "2", "--quick"),
+    )
+    assert re.search(r"^(released|refused): ", output, re.MULTILINE)
+    assert re.search(r"^ {2}candidates +138$", output, re.MULTILINE)
+    for name in ("unconditional", "diversity-aware"):
+        assert f"\n{name}: 69 images" in output
+        assert (tmp_path / f"{name}-report" / "index.html").is_file()
+    assert (tmp_path / ("release" if "\nreleased" in output else "release.refused")).is_dir()
