@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from fourfold.images.phantoms import phantoms
     from fourfold.releasing import Release, release, verify
     from fourfold.score import Metric, Score, metrics
+    from fourfold.utility.study import UtilityStudy, utility_study
 
 _HOMES = {
     "Audit": "fourfold.auditing",
@@ -47,6 +48,7 @@ _HOMES = {
     "Release": "fourfold.releasing",
     "Score": "fourfold.score",
     "UnreadableImage": "fourfold.errors",
+    "UtilityStudy": "fourfold.utility.study",
     "audit": "fourfold.auditing",
     "check_sets": "fourfold.images",
     "evaluate": "fourfold.evaluation",
@@ -56,6 +58,7 @@ _HOMES = {
     "phantoms": "fourfold.images.phantoms",
     "release": "fourfold.releasing",
     "train": "fourfold.generate.train",
+    "utility_study": "fourfold.utility.study",
     "verify": "fourfold.releasing",
 }
 _ROOMS = (
@@ -85,6 +88,7 @@ __all__ = [
     "Release",
     "Score",
     "UnreadableImage",
+    "UtilityStudy",
     "audit",
     "auditing",
     "check_sets",
@@ -105,6 +109,7 @@ __all__ = [
     "report",
     "train",
     "utility",
+    "utility_study",
     "variety",
     "verify",
 ]

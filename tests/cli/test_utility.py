@@ -34,7 +34,7 @@ def test_a_study_prints_answers_and_arms_and_goes_on_from_its_units(folder, tmp_
     output = tmp_path / "utility"
     assert call(folder, output, "--subgroup", "sex") == 0
     printed = capsys.readouterr().out
-    assert printed.startswith("Synthetic: 37 images of it in place of as many real ones: area under the ROC curve")
+    assert printed.startswith("synthetic: 37 images of it in place of as many real ones: area under the ROC curve")
     assert "learned from" in printed
     assert f"report: {output / 'index.html'}" in printed
     first = json.loads((output / "utility.json").read_text(encoding="utf-8"))

@@ -27,6 +27,7 @@ COMMANDS = {
     "check": "what is in a set, what is broken, duplicates, leakage between sets",
     "evaluate": "the four answers about a synthetic set",
     "audit": "the whole privacy audit of a synthetic set, with the statement for a data protection officer",
+    "utility": "whether a model that learned from synthetic images works on real patients, beside controls",
     "split": "divide a set into training and holdout by patient",
     "train": "fit a generator to real images",
     "generate": "draw new images from a model",

@@ -25,7 +25,7 @@ from fourfold.report.page import Edition, Page, build
 if TYPE_CHECKING:
     from fourfold.evaluation import Evaluation
 
-__all__ = ["check_writable", "render", "templates", "write_report"]
+__all__ = ["check_writable", "problem_of", "render", "replace_files", "templates", "write_report"]
 
 
 def write_report(evaluation: Evaluation, folder: Path, beside: Mapping[str, bytes] | None = None) -> Path:
@@ -65,9 +65,9 @@ def write_report(evaluation: Evaluation, folder: Path, beside: Mapping[str, byte
     created = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(folder, contents)
+        replace_files(folder, contents)
     except OSError as error:
-        raise InputError(f"the report cannot be written to {folder}: {_problem(error)}") from error
+        raise InputError(f"the report cannot be written to {folder}: {problem_of(error)}") from error
     finally:
         # Succeeds only where nothing was written.
         if created:
@@ -92,7 +92,7 @@ def check_writable(folder: str | os.PathLike[str]) -> None:
         with tempfile.TemporaryDirectory(prefix=".report-", dir=nearest):
             pass
     except OSError as error:
-        raise InputError(f"the report cannot be written to {folder}: {_problem(error)}") from error
+        raise InputError(f"the report cannot be written to {folder}: {problem_of(error)}") from error
 
 
 def render(evaluation: Evaluation, edition: Edition) -> str:
@@ -133,7 +133,7 @@ def _breakable(text: str) -> Markup:
     return Markup(re.sub(r"(?<=[/_\\])(?=\w)", "<wbr>", str(escape(text))))
 
 
-def _replace(folder: Path, contents: Mapping[str, bytes]) -> None:
+def replace_files(folder: Path, contents: Mapping[str, bytes]) -> None:
     """Write every file beside its place, flushed to disk, then rename all."""
     partial = Path(tempfile.mkdtemp(prefix=".report-", dir=folder))
     try:
@@ -148,7 +148,7 @@ def _replace(folder: Path, contents: Mapping[str, bytes]) -> None:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _problem(error: OSError) -> str:
+def problem_of(error: OSError) -> str:
     """What is wrong and what to do, a clause without a full stop."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return "the disk is full; free some space or choose another folder"

@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from fourfold.utility.tasks import Labelled
 
-__all__ = ["SmallNetwork", "balanced_loss", "shrink"]
+__all__ = ["BUILDING", "SmallNetwork", "balanced_loss", "laid_out", "one_cycle", "shrink"]
 
 SIDES = {2: 64, 3: 32}
 """Longest side of the images a network learns from, by the number of spatial dimensions."""
@@ -31,7 +31,8 @@ SIDES = {2: 64, 3: 32}
 BATCHES = {2: 64, 3: 16}
 """Images a step, by the number of spatial dimensions."""
 
-_BUILDING = threading.Lock()
+BUILDING = threading.Lock()
+"""Held while layers draw their first weights from the global generator."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class SmallNetwork:
         from monai.networks.nets import ResNet
 
         stride, pooled = _stem(min(shape[1:]), len(shape) - 1)
-        with _BUILDING, torch.random.fork_rng(devices=[]):
+        with BUILDING, torch.random.fork_rng(devices=[]):
             # The layers draw their first weights from the global generator.
             torch.default_generator.manual_seed(seed)
             network = ResNet(
@@ -107,18 +108,18 @@ class SmallNetwork:
         order = torch.empty(0, dtype=torch.long)
         for step in range(self.steps):
             for group in optimizer.param_groups:
-                group["lr"] = self.learning_rate * _one_cycle(step / self.steps)
+                group["lr"] = self.learning_rate * one_cycle(step / self.steps)
             while len(order) < self.batch_size:
                 order = torch.cat([order, torch.randperm(len(images), generator=random)])
             rows, order = order[: self.batch_size], order[self.batch_size :]
             optimizer.zero_grad(set_to_none=True)
-            loss(network(_laid_out(images[rows])), targets[rows]).backward()
+            loss(network(laid_out(images[rows])), targets[rows]).backward()
             optimizer.step()
 
     def _predict(self, network: torch.nn.Module, images: Tensor, exclusive: bool) -> np.ndarray:
         network.eval()
         with torch.inference_mode():
-            logits = torch.cat([network(_laid_out(part)) for part in images.split(256)]).double()
+            logits = torch.cat([network(laid_out(part)) for part in images.split(256)]).double()
             return (logits.softmax(dim=1) if exclusive else logits.sigmoid()).numpy()
 
 
@@ -160,12 +161,13 @@ def _stem(shortest: int, dimensions: int) -> tuple[int, bool]:
     return (1 if size < 20 else 2), size >= 40
 
 
-def _one_cycle(done: float, rise: float = 0.25) -> float:
+def one_cycle(done: float, rise: float = 0.25) -> float:
     """Factor of the learning rate: linear rise, then a cosine to 0 (after Smith and Topin 2017)."""
     return (done + 1e-3) / (rise + 1e-3) if done < rise else 0.5 + 0.5 * math.cos(math.pi * (done - rise) / (1 - rise))
 
 
-def _laid_out(images: Tensor) -> Tensor:
+def laid_out(images: Tensor) -> Tensor:
+    """Pictures with their channels last, which convolutions on processors prefer; volumes as they are."""
     return images.contiguous(memory_format=torch.channels_last) if images.ndim == 4 else images
 
 

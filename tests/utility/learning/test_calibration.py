@@ -1,6 +1,9 @@
+import doctest
+
 import numpy as np
 import pytest
 
+from fourfold.utility.learning import calibration
 from fourfold.utility.learning.calibration import calibration_error, top_calls
 
 
@@ -53,3 +56,9 @@ def test_the_likeliest_class_and_whether_it_was_right():
     confidence, right = top_calls(np.eye(3)[[0, 2]], np.array([[0.2, 0.7, 0.1], [0.1, 0.3, 0.6]]))
     np.testing.assert_allclose(confidence, [0.7, 0.6])
     np.testing.assert_array_equal(right, [0, 1])
+
+
+def test_the_example_runs():
+    found = doctest.testmod(calibration)
+    assert found.attempted > 0
+    assert found.failed == 0

@@ -1,8 +1,11 @@
+import doctest
+
 import numpy as np
 import pytest
 import torch
 from monai.metrics import compute_hausdorff_distance
 
+from fourfold.utility.learning import overlap
 from fourfold.utility.learning.overlap import (
     border_distances,
     dice_of_images,
@@ -83,3 +86,9 @@ def test_maps_of_another_shape_or_with_another_region_are_refused():
         sizes(TRUE, PREDICTED[:2], 2)
     with pytest.raises(ValueError, match="above 1"):
         sizes(TRUE, PREDICTED, 1)
+
+
+def test_the_example_runs():
+    found = doctest.testmod(overlap)
+    assert found.attempted > 0
+    assert found.failed == 0

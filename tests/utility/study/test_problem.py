@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -32,6 +34,15 @@ def test_repeated_images_stand_equally_often(known):
     counts = np.bincount(rows(problem, "real", found), minlength=30)
     assert counts.sum() == 75
     assert set(counts) == {2, 3}
+
+
+def test_images_that_stand_once_more_than_others_hold_the_classes_in_proportion(known):
+    problem = known.problem(0, real=40)
+    # Sorted by class, as folders are.
+    order = np.argsort(problem.sources["real"].targets[:, 1], kind="stable")
+    real = problem.sources["real"].take(order)
+    found = drawn(replace(problem, sources={"real": real}), Arm("", (("real", 40),), 60), Place(0), 0)
+    assert found.targets[:, 1].sum() == 30
 
 
 @pytest.mark.parametrize("each", [1, 3])

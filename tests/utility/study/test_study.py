@@ -113,6 +113,11 @@ def test_test_patients_who_were_trained_on_are_refused(sets):
         study({**sets, "holdout": sets["train"]})
 
 
+def test_a_synthetic_set_that_holds_test_images_is_refused(sets):
+    with pytest.raises(InputError, match="60 images of the set 'gan' are images of the holdout"):
+        study({**sets, "gan": sets["holdout"]})
+
+
 def test_a_class_with_too_few_images_to_be_judged_is_refused(sets):
     entries = tuple(
         replace(one, label="rare" if row < 3 else one.label) for row, one in enumerate(sets["train"].entries)
