@@ -75,7 +75,7 @@ def test_a_handful_of_radiomics_is_imitated_on_unseen_textures(network: Imitatio
 
 
 def test_an_untrained_network_imitates_nothing(untrained: ImitationNetwork) -> None:
-    assert max(agreement(untrained, _textures(200)).values()) <= 0.1
+    assert np.mean(list(agreement(untrained, _textures(200)).values())) <= 0
 
 
 def test_textures_of_a_size_never_seen_are_imitated_too(network: ImitationNetwork) -> None:
@@ -108,7 +108,7 @@ def test_maps_learned_by_imitation_tell_more_of_other_radiomics_than_random_ones
 def test_the_seed_decides_the_network_and_the_global_generator_is_left_alone() -> None:
     images = torch.from_numpy(_textures(4))
     before = torch.random.get_rng_state()
-    first, second, other = (_imitate(2, seed, textures=200)(images) for seed in (3, 3, 4))
+    first, second, other = (_imitate(2, seed, textures=64)(images) for seed in (3, 3, 4))
     assert torch.equal(first, second)
     assert not torch.allclose(first, other)
     assert torch.equal(before, torch.random.get_rng_state())
@@ -259,6 +259,22 @@ def test_the_default_network_is_trained_once_and_kept(tmp_path, monkeypatch, net
     file.write_bytes(file.read_bytes()[:-40])
     assert get("imitation?seed=2").fingerprint == first.fingerprint
     assert trained == [2, 2]
+
+
+def test_the_default_network_can_be_trained_where_features_are_extracted(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("FOURFOLD_STORE", str(tmp_path))
+    monkeypatch.setattr(
+        "fourfold.features.imitation.extractor.imitate",
+        lambda seed: _imitate(1, seed, body=lambda: Stages((4,)), textures=64),
+    )
+    images = torch.from_numpy(_textures(2))
+    for _ in ("trained", "read"):
+        extractor = get("imitation")
+        with torch.inference_mode():
+            extractor(images)
+        asked = images.clone().requires_grad_()
+        extractor(asked).sum().backward()
+        assert asked.grad.abs().sum() > 0
 
 
 def test_targets_of_a_texture_do_not_grow_with_the_image() -> None:

@@ -1,7 +1,8 @@
 """Which extractors there are, and how a word on the command line becomes one.
 
-A specification is ``NAME``, ``PATH``, ``NAME=PATH`` or ``mobilenet:PATH``, with options behind a question mark:
-``pixels?size=16``, ``mine=net.pt?size=224&mean=0.5&std=0.25&range=-1,1&trained_on=our own CT``.
+A specification is ``NAME``, ``PATH``, ``NAME=PATH``, ``mobilenet:PATH`` or ``imitation:PATH``, with options behind a
+question mark: ``pixels?size=16``,
+``mine=net.pt?size=224&mean=0.5&std=0.25&range=-1,1&trained_on=our own CT``.
 """
 
 from __future__ import annotations
@@ -40,6 +41,12 @@ def available() -> list[Listing]:
         Listing("pixels", "the image averaged down to 32 pixels; finds verbatim copies", "nothing", "-"),
         Listing("histogram", "the distribution of intensities; blind to where they are", "nothing", "-"),
         Listing(
+            "imitation",
+            "radiomics as a network imitates them, differentiable; trained once, in a minute, or imitation:PATH",
+            "procedural textures, no patient",
+            "Saba-Sadiya et al. 2022, Min et al. 2024",
+        ),
+        Listing(
             "random",
             "an untrained network, for comparison only: nearly blind to blur and noise",
             "nothing",
@@ -66,10 +73,10 @@ def get(specification: str) -> FeatureExtractor:
     Parameters
     ----------
     specification : str
-        ``"radiomics"``, ``"pixels"``, ``"histogram"``, ``"random"``, ``"mobilenet:PATH"``, ``"NAME=PATH"`` or a path,
-        each with options as ``"?key=value&key=value"``. A network's options are ``size``, ``channels``, ``range``
-        (``low,high``), ``mean``, ``std`` (one value, or one a channel, with commas), ``volumes`` (``slices`` or
-        ``whole``), ``slices`` and ``trained_on``.
+        ``"radiomics"``, ``"pixels"``, ``"histogram"``, ``"imitation"``, ``"random"``, ``"imitation:PATH"``,
+        ``"mobilenet:PATH"``, ``"NAME=PATH"`` or a path, each with options as ``"?key=value&key=value"``. A network's
+        options are ``size``, ``channels``, ``range`` (``low,high``), ``mean``, ``std`` (one value, or one a channel,
+        with commas), ``volumes`` (``slices`` or ``whole``), ``slices`` and ``trained_on``.
 
     Raises
     ------
@@ -86,8 +93,9 @@ def get(specification: str) -> FeatureExtractor:
     if body in _BUILT_IN:
         return _BUILT_IN[body](options, specification)
     name, path = _name_and_path(body, specification)
-    if path.startswith("mobilenet:"):
-        return _mobilenet(name, path.removeprefix("mobilenet:"), options, specification)
+    for kind, build in _OF_FILES.items():
+        if path.startswith(kind):
+            return build(name, path.removeprefix(kind), options, specification)
     return _network(name, path, options, specification)
 
 
@@ -99,9 +107,9 @@ def _name_and_path(body: str, specification: str) -> tuple[str | None, str]:
         raise InputError(f"the name {name!r} in {specification!r} may hold letters, digits, '_', '.' and '-' only")
     elif name in _BUILT_IN:
         raise InputError(f"the name {name!r} in {specification!r} is taken; choose another for the file {path}")
-    if not path or path == "mobilenet:":
+    if not path or path in _OF_FILES:
         raise InputError(f"{specification!r} names no file; {_choices()}")
-    looks_like_path = path.startswith("mobilenet:") or "/" in path or Path(path).suffix or Path(path).exists()
+    looks_like_path = path.startswith(tuple(_OF_FILES)) or "/" in path or Path(path).suffix or Path(path).exists()
     if name is None and not looks_like_path:
         raise InputError(f"there is no feature extractor {body!r}; {_choices()}")
     return name, path
@@ -171,6 +179,21 @@ def _radiomics(options: dict[str, str], specification: str) -> FeatureExtractor:
     return Radiomics()
 
 
+def _imitation(options: dict[str, str], specification: str) -> FeatureExtractor:
+    from fourfold.features.imitation import Imitation
+
+    _refuse_others(options, ("seed", "slices"), specification)
+    seed, slices = (_number(options, key, int, default, specification) for key, default in (("seed", 0), ("slices", 3)))
+    return Imitation(seed=seed, slices=slices)
+
+
+def _imitation_file(name: str | None, path: str, options: dict[str, str], specification: str) -> FeatureExtractor:
+    from fourfold.features.imitation import Imitation
+
+    _refuse_others(options, ("slices",), specification)
+    return Imitation(path, name=name, slices=_number(options, "slices", int, 3, specification))
+
+
 def _mobilenet(name: str | None, path: str, options: dict[str, str], specification: str) -> FeatureExtractor:
     from fourfold.features.mobilenet import MobileNet
 
@@ -206,5 +229,10 @@ _BUILT_IN: dict[str, Callable[[dict[str, str], str], FeatureExtractor]] = {
     "radiomics": _radiomics,
     "pixels": _pixels,
     "histogram": _histogram,
+    "imitation": _imitation,
     "random": _random,
+}
+_OF_FILES: dict[str, Callable[[str | None, str, dict[str, str], str], FeatureExtractor]] = {
+    "mobilenet:": _mobilenet,
+    "imitation:": _imitation_file,
 }

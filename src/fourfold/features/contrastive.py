@@ -156,7 +156,7 @@ def contrastive_loss(disguised: Tensor, shown: Tensor, ignored: Tensor) -> Tenso
     return (functional.cross_entropy(logits, answers) + functional.cross_entropy(logits.T, answers)) / 2
 
 
-def fitted(network: Backbone, losses: Iterator[Tensor], steps: int, progress: Progress | None) -> None:
+def fitted(network: torch.nn.Module, losses: Iterator[Tensor], steps: int, progress: Progress | None) -> None:
     """Train by AdamW under a one-cycle learning rate, one step for each loss."""
     optimizer = torch.optim.AdamW(network.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
     network.train()

@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from fourfold.utility.tasks import Labelled
 
-__all__ = ["BUILDING", "SmallNetwork", "balanced_loss", "laid_out", "one_cycle", "shrink"]
+__all__ = ["BUILDING", "SmallNetwork", "balanced_loss", "laid_out", "one_cycle", "shrink", "stem"]
 
 SIDES = {2: 64, 3: 32}
 """Longest side of the images a network learns from, by the number of spatial dimensions."""
@@ -82,7 +82,7 @@ class SmallNetwork:
     def _network(self, shape: tuple[int, ...], outputs: int, seed: int) -> torch.nn.Module:
         from monai.networks.nets import ResNet
 
-        stride, pooled = _stem(min(shape[1:]), len(shape) - 1)
+        stride, pooled = stem(min(shape[1:]), len(shape) - 1)
         with BUILDING, torch.random.fork_rng(devices=[]):
             # The layers draw their first weights from the global generator.
             torch.default_generator.manual_seed(seed)
@@ -152,7 +152,7 @@ def shrink(images: np.ndarray, longest: int | None = None) -> np.ndarray:
     return functional.interpolate(torch.from_numpy(images), size=smaller, mode="area").numpy()
 
 
-def _stem(shortest: int, dimensions: int) -> tuple[int, bool]:
+def stem(shortest: int, dimensions: int) -> tuple[int, bool]:
     """Stride of the first convolution, and whether a pooling follows.
 
     The first stage works at 10 to 20 pixels, in 3-D at 5 to 10 voxels.
