@@ -28,6 +28,7 @@ COMMANDS = {
     "evaluate": "the four answers about a synthetic set",
     "audit": "the whole privacy audit of a synthetic set, with the statement for a data protection officer",
     "utility": "whether a model that learned from synthetic images works on real patients, beside controls",
+    "adapt": "carry a network over to another kind of image, without labels there, through aligned pairs",
     "split": "divide a set into training and holdout by patient",
     "train": "fit a generator to real images",
     "generate": "draw new images from a model",

@@ -42,8 +42,8 @@ def world():
 def test_a_network_works_on_another_kind_of_image_without_its_labels(world):
     source, test, teacher = world
     found = adapt(teacher, source.images, another_kind(source.images), Regression(steps=120), seed=0)
-    assert dice(teacher, test) < 0.2
-    assert dice(found.predictor, test) > 0.6
+    assert dice(teacher, test) < 0.4
+    assert dice(found.predictor, test) > dice(teacher, test) + 0.3
     last = list(found.after)[-1]
     assert found.after[last] < 0.5 * found.before[last]
     assert found.displaced == 0

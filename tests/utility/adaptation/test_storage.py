@@ -93,13 +93,13 @@ def test_a_folder_that_holds_something_is_left_alone(segmenter):
 def test_predicted_masks_have_the_values_that_were_learned_from(segmenter, tmp_path):
     _, _, model = segmenter
     phantoms("brain", 5, images_per_patient=1, size=SIZE).write(tmp_path / "new")
-    images = prepare({"images": open_set(tmp_path / "new")})["images"]
+    images = prepare({"images": open_set(tmp_path / "new", name="images")})["images"]
 
     def predictor(values):
         return np.tile(np.arange(SIZE, dtype=np.uint8)[:, None] % 3, (len(values), 1, SIZE))
 
     out = write_predictions(images, model.task, predictor, tmp_path / "out")
-    found = open_set(out / "masks")
+    found = open_set(out / "masks", name="masks")
     assert len(found) == 5
     assert np.array_equal(found.raw(0)[0], np.array([0, 100, 200])[predictor(images.load())[0]])
     rows = (out / "metadata.csv").read_text().splitlines()
@@ -110,7 +110,7 @@ def test_predicted_masks_have_the_values_that_were_learned_from(segmenter, tmp_p
 def test_a_failed_prediction_leaves_nothing(segmenter, tmp_path):
     _, _, model = segmenter
     phantoms("brain", 5, images_per_patient=1, size=SIZE).write(tmp_path / "new")
-    images = prepare({"images": open_set(tmp_path / "new")})["images"]
+    images = prepare({"images": open_set(tmp_path / "new", name="images")})["images"]
 
     def predictor(values):
         raise torch.cuda.OutOfMemoryError("full")

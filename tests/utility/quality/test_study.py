@@ -190,12 +190,12 @@ def test_a_killed_study_goes_on_and_finds_the_same(tmp_path):
     assert len(calls) == 12
     assert found == quality_study(Centres(), sources, test, design)
     # A damaged unit is trained again, and other data are never taken for these.
-    next((tmp_path / "units").glob("*.npz")).write_bytes(b"PK")
+    next((tmp_path / "units").rglob("*.npz")).write_bytes(b"PK")
     assert quality_study(Counting(), sources, test, design, units=tmp_path / "units") == found
     assert len(calls) == 13
     quality_study(Counting(), sources, test.take(np.arange(90)), design, units=tmp_path / "units")
     assert len(calls) == 25
-    assert not list((tmp_path / "units").glob(".*"))
+    assert not list((tmp_path / "units").rglob(".*"))
 
 
 def test_the_record_holds_every_number_and_no_patient():
