@@ -41,6 +41,9 @@ persons)."""
 _SPREAD = 1.5
 """Standard deviation of the mean of v over honest pools, by that of as many independent images as there are persons."""
 
+_IN_A_BIN, _FEWEST_BINS = 25, 4
+"""Candidates that a bin needs on average, and bins that are kept whatever their number."""
+
 _CERTAIN = 3.0
 """Standard deviations by which a pool must lean away from training persons before that is levelled."""
 
@@ -159,6 +162,8 @@ def acceptance_probability(
     """
     if not len(values):
         return np.zeros(0)
+    # The least of many nearly empty bins is 0, which would leave nobody.
+    bins = int(np.clip(len(values) // _IN_A_BIN, min(_FEWEST_BINS, bins), bins))
     place = np.minimum((values * bins).astype(np.int64), bins - 1)
     worth = 1.0 if np.isinf(persons) else _WORTH * persons / (_WORTH * persons + len(values))
     density = _density(np.bincount(place, minlength=bins), np.full(bins, 1 / bins), worth)
