@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import argparse
 import textwrap
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from fourfold.cli.options import add_policy, add_sets, add_work, evaluation_of, range_of
-from fourfold.errors import FourfoldError
+from fourfold.cli.options import PolicyWriter, add_policy, add_sets, add_work, evaluation_of, range_of
 
 if TYPE_CHECKING:
     from fourfold.auditing import Audit
@@ -21,7 +19,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_sets(parser)
     parser.add_argument("-o", "--output", default="audit", metavar="DIR", help="folder of the statement (audit)")
     add_policy(parser)
-    parser.add_argument("--write-policy", action=_WritePolicy, metavar="FILE", help="write the default policy and stop")
+    parser.add_argument(
+        "--write-policy",
+        action=PolicyWriter,
+        const="fourfold.privacy:write_policy",
+        metavar="FILE",
+        help="write the default policy and stop",
+    )
     parser.add_argument(
         "--model",
         metavar="FILE",
@@ -58,26 +62,6 @@ def run(options: argparse.Namespace) -> int:
     _print(found)
     print(f"\nstatement: {page}\nreport, not to be passed on: {page.with_name('index.html')}")
     return 0 if found.status == "pass" else 1
-
-
-class _WritePolicy(argparse.Action):
-    """Writes the policy and ends, like ``--version``, so that no set needs to be named."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: str | Sequence[Any] | None,
-        option_string: str | None = None,
-    ) -> None:
-        from fourfold.privacy import write_policy
-
-        try:
-            file = write_policy(str(values))
-        except FourfoldError as error:
-            parser.exit(2, f"fourfold: error: {error}\n")
-        print(f"policy: {file}  (set the limits, have them signed, use it with --policy {file})")
-        parser.exit(0)
 
 
 def _print(found: Audit) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
-from fourfold.errors import InputError
+from fourfold.errors import FourfoldError, InputError
 
 __all__ = [
+    "PolicyWriter",
     "add_policy",
     "add_reading",
     "add_sets",
@@ -20,6 +23,26 @@ __all__ = [
     "sets_of",
     "size_of",
 ]
+
+
+class PolicyWriter(argparse.Action):
+    """Writes a policy and ends, like ``--version``, so that no set needs to be named; `const` is MODULE:FUNCTION."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        """Write and exit."""
+        module, function = str(self.const).split(":")
+        try:
+            file = getattr(import_module(module), function)(str(values))
+        except FourfoldError as error:
+            parser.exit(2, f"fourfold: error: {error}\n")
+        print(f"policy: {file}  (set the limits, have them signed, use it with --policy {file})")
+        parser.exit(0)
 
 
 def add_sets(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import textwrap
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from fourfold.cli.options import add_sets, add_work, sets_of
-from fourfold.errors import FourfoldError, InputError
+from fourfold.cli.options import PolicyWriter, add_sets, add_work, sets_of
+from fourfold.errors import InputError
 
 if TYPE_CHECKING:
     from fourfold.releasing import Release
@@ -23,7 +22,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_sets(parser, "M", "the folder of a model, which `fourfold train` writes, or a set of candidates made elsewhere")
     parser.add_argument("-o", "--output", required=True, metavar="R", help="a new folder for the package")
     parser.add_argument("--policy", required=True, metavar="P", help="TOML file with the limits, signed")
-    parser.add_argument("--write-policy", action=_WritePolicy, metavar="FILE", help="write the default policy and stop")
+    parser.add_argument(
+        "--write-policy",
+        action=PolicyWriter,
+        const="fourfold.releasing:write_release_policy",
+        metavar="FILE",
+        help="write the default policy and stop",
+    )
     parser.add_argument("-n", type=int, metavar="N", help="images to release, at most (as many as T has)")
     parser.add_argument(
         "--ledger", metavar="DIR", help="private folder that counts releases and keeps provenance (beside R)"
@@ -94,26 +99,6 @@ def run(options: argparse.Namespace) -> int:
         )
     _print(made)
     return 0 if made.released else 1
-
-
-class _WritePolicy(argparse.Action):
-    """Writes the policy and ends, like ``--version``, so that no set needs to be named."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: str | Sequence[Any] | None,
-        option_string: str | None = None,
-    ) -> None:
-        from fourfold.releasing import write_release_policy
-
-        try:
-            file = write_release_policy(str(values))
-        except FourfoldError as error:
-            parser.exit(2, f"fourfold: error: {error}\n")
-        print(f"policy: {file}  (set the limits, have them signed, use it with --policy {file})")
-        parser.exit(0)
 
 
 def _balance(text: str) -> str | dict[str, float]:

@@ -31,7 +31,7 @@ from fourfold.releasing.screen import (
     train_networks,
 )
 from fourfold.releasing.screen.networks import NETWORKS
-from fourfold.releasing.selection import Balance, select, select_published
+from fourfold.releasing.selection import METHODS, Balance, select, select_published
 
 __all__ = ["MODES", "Choice", "Mode", "Wish", "choose"]
 
@@ -75,6 +75,8 @@ class Wish:
             raise InputError(f"a release is made in the mode {' or '.join(MODES)}, got {self.mode!r}")
         if self.count is not None and self.count < 1:
             raise InputError(f"at least 1 image is released, got {self.count}")
+        if self.method is not None and self.method not in METHODS:
+            raise InputError(f"there is no method of selection {self.method!r}; choose from {', '.join(METHODS)}")
         if self.mode == "published" and (self.method is not None or self.balance != "training"):
             raise InputError("the published mode has a choice of its own; leave --choose and --balance out")
 

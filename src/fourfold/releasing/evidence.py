@@ -112,8 +112,7 @@ def audited(
     store : Path
         Where features and scores are kept, so that an interrupted audit goes on.
     """
-    preparation = roles.training.preparation
-    assert preparation is not None
+    preparation = roles.preparation
     images = on_the_scale_of(open_images(folder, form), form, bits, preparation)
     found = audit(
         images,

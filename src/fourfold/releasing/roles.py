@@ -12,7 +12,7 @@ import numpy as np
 
 from fourfold.comparison import Sets
 from fourfold.errors import InputError
-from fourfold.images import ImageSet, split_by_patient
+from fourfold.images import ImageSet, Preparation, split_by_patient
 
 __all__ = ["FEWEST_CALIBRATION", "Roles", "roles_of"]
 
@@ -40,6 +40,14 @@ class Roles:
     calibration: ImageSet
     judging: ImageSet
     halved: bool
+
+    @property
+    def preparation(self) -> Preparation:
+        """Of all sets; raises ValueError where they are not prepared."""
+        found = self.training.preparation
+        if found is None:
+            raise ValueError("the sets of a release are prepared")
+        return found
 
     def describe(self) -> dict[str, dict[str, int]]:
         """Images and patients of each part."""

@@ -98,10 +98,7 @@ class Task:
     @property
     def preparation(self) -> Preparation:
         """Of all sets."""
-        found = self.roles.training.preparation
-        if found is None:
-            raise ValueError("the sets of a release are prepared")
-        return found
+        return self.roles.preparation
 
     @property
     def generator(self) -> dict[str, Any]:
