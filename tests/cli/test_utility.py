@@ -6,7 +6,7 @@ import jsonschema
 import pytest
 
 from fourfold.cli.main import COMMANDS, main
-from fourfold.cli.utility import _sets
+from fourfold.cli.options import named_sets
 from fourfold.errors import InputError
 from fourfold.images.phantoms import write_demonstration
 from fourfold.report.utility_study import utility_schema
@@ -40,7 +40,7 @@ def test_a_study_prints_answers_and_arms_and_goes_on_from_its_units(folder, tmp_
     first = json.loads((output / "utility.json").read_text(encoding="utf-8"))
     jsonschema.validate(first, utility_schema())
     assert str(tmp_path) not in json.dumps(first)
-    monkeypatch.setattr("fourfold.utility.learning.classification.optimise", pytest.fail)
+    monkeypatch.setattr("fourfold.utility.learning.optimisation.optimise", pytest.fail)
     assert call(folder, output, "--subgroup", "sex") == 0
     assert json.loads((output / "utility.json").read_text(encoding="utf-8")) == first
 
@@ -63,8 +63,8 @@ def test_what_is_wrong_gives_exit_code_two_and_leaves_nothing(folder, tmp_path, 
 
 def test_sets_may_be_named(tmp_path):
     (tmp_path / "a=b").mkdir()
-    assert _sets(["x/gan", "y/vae"]) == ["x/gan", "y/vae"]
-    assert _sets([str(tmp_path / "a=b")]) == [str(tmp_path / "a=b")]
-    assert _sets(["mine=x/gan", "y/vae"]) == {"mine": "x/gan", "vae": "y/vae"}
+    assert named_sets(["x/gan", "y/vae"]) == ["x/gan", "y/vae"]
+    assert named_sets([str(tmp_path / "a=b")]) == [str(tmp_path / "a=b")]
+    assert named_sets(["mine=x/gan", "y/vae"]) == {"mine": "x/gan", "vae": "y/vae"}
     with pytest.raises(InputError, match="two synthetic sets are called 'mine'"):
-        _sets(["mine=x", "mine=y"])
+        named_sets(["mine=x", "mine=y"])

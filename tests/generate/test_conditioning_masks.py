@@ -164,8 +164,18 @@ def test_a_value_that_the_model_does_not_know_is_named(images, tmp_path):
 
 def test_masks_with_too_many_values_are_refused(tmp_path):
     shaded = np.arange(12 * 16, dtype=np.uint8).reshape(1, 12, 16)
-    with pytest.raises(InputError, match=r"mask0\.png: with it the masks hold more than 32 different values"):
+    with pytest.raises(InputError, match=r"mask0\.png: with it the masks hold more than 31 regions"):
         Conditioning.fit(["mask"], opened(write_set(tmp_path / "set", shaded)), np.arange(1))
+
+
+def test_values_that_a_written_mask_could_not_hold_are_refused(tmp_path):
+    folder = write_set(tmp_path / "set", halves(1))
+    values = np.zeros((12, 16), np.int32)
+    values[3:, 5:] = 70_000
+    Image.fromarray(values).save(folder / "mask0.tiff")
+    (folder / "metadata.csv").write_text("path,mask\nimage0.png,mask0.tiff")
+    with pytest.raises(InputError, match=r"hold the value 70000; store whole numbers from 0 \(background\) to 65535"):
+        Conditioning.fit(["mask"], opened(folder), np.arange(1))
 
 
 def test_masks_in_colour_or_of_fractions_are_refused(tmp_path):

@@ -3,10 +3,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from PIL import Image
 
-from fourfold.images import ImageSet, Preparation
-from fourfold.releasing.masks import LEAST_AGREEMENT, telling_masks
+from fourfold.errors import InputError
+from fourfold.images import ImageSet, Preparation, open_set, prepare
+from fourfold.releasing.masks import LEAST_AGREEMENT, foregrounds, telling_masks
 
 
 def discs(rng: np.random.Generator, count: int, side: int = 48) -> np.ndarray:
@@ -56,3 +58,26 @@ def test_without_masks_nobody_is_vetoed(tmp_path) -> None:
     masks = np.zeros((4, 48, 48), dtype=bool)
     empty = as_set(masks, tmp_path / "empty", "candidates")
     assert not telling_masks(empty, empty, bare).vetoed.any()
+
+
+def test_masks_of_patients_are_not_read_where_no_candidate_has_one(tmp_path) -> None:
+    bare = as_set(None, tmp_path, "candidates")
+    real = as_set(np.ones((2, 48, 48), dtype=bool), tmp_path / "real", "training")
+    (tmp_path / "real" / "1.png").write_text("no picture")
+    assert not telling_masks(bare, real, real).vetoed.any()
+    with pytest.raises(InputError, match=r"1\.png"):
+        telling_masks(as_set(np.ones((1, 48, 48), dtype=bool), tmp_path / "own", "candidates"), real, real)
+
+
+def test_slices_are_compared_with_the_slices_of_a_mask(tmp_path) -> None:
+    nibabel = pytest.importorskip("nibabel")
+    masks = np.zeros((3, 40, 32), dtype=np.uint8)
+    masks[0, 2:20, 4:9] = 1
+    masks[2, 25:, 10:] = 2
+    image = np.random.default_rng(0).random(masks.shape, dtype=np.float32)
+    for name, values in (("image", image), ("mask", masks)):
+        written = nibabel.Nifti1Image(values.transpose(2, 1, 0), np.diag([-1.0, -1.0, 1.0, 1.0]))
+        nibabel.save(written, tmp_path / f"{name}.nii.gz")
+    (tmp_path / "metadata.csv").write_text("path,mask\nimage.nii.gz,mask.nii.gz")
+    images = prepare({"training": open_set(tmp_path, name="training", slices=True)})["training"]
+    np.testing.assert_array_equal(foregrounds(images), masks.reshape(3, -1) > 0)

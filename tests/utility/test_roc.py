@@ -46,6 +46,16 @@ def test_a_resampled_test_set_without_a_class_has_no_area():
     assert found[1] == 1.0
 
 
+def test_a_finding_of_which_nothing_is_known_has_no_area():
+    unknown, scores = np.full((3, 1), np.nan), np.array([[0.2], [0.5], [0.9]])
+    for weights, sets in ((None, 1), (np.ones((4, 3)), 4)):
+        found = area_under_curve(unknown, scores, weights)
+        assert found.shape == (sets,)
+        assert np.isnan(found).all()
+    beside = np.concatenate([np.array([[1.0], [0.0], [1.0]]), unknown], axis=1)
+    assert np.isnan(area_under_curve(beside, np.repeat(scores, 2, axis=1))).all()
+
+
 def test_accuracy_of_classes_is_balanced():
     random = np.random.default_rng(4)
     truth = random.integers(0, 3, 40)

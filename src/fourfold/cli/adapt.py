@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fourfold.cli.options import add_reading, columns_of, size_of
+from fourfold.cli.options import add_preparation, add_reading, reading_of
 
 if TYPE_CHECKING:
     from fourfold.images import ImageSet
@@ -30,10 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         summary = _SUMMARIES[name]
         action = actions.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
         add(action)
-        group = action.add_argument_group("sets")
-        group.add_argument("--size", metavar="N", help="resample every image to N, HxW or DxHxW")
-        group.add_argument("--channels", type=int, choices=(1, 3), help="convert every image to grey or RGB")
-        group.add_argument("--scaling", default="auto", metavar="RULE", help="LOW:HIGH, per-image, or auto (auto)")
+        add_preparation(action.add_argument_group("sets"))
         add_reading(action)
         group = action.add_argument_group("work")
         group.add_argument("--device", default="cpu", help="where networks run, e.g. cuda (cpu)")
@@ -182,22 +179,8 @@ def _refuse_taken(output: str) -> None:
 
 
 def _opened(options: argparse.Namespace, sources: dict[str, str]) -> dict[str, ImageSet]:
-    from fourfold.generate.train import Reading
-
     splits = {role: getattr(options, f"{role}_split", None) for role in ("source", "target", "from")}
-    splits |= {"images": getattr(options, "split", None)}
-    reading = Reading(
-        splits={role: split for role, split in splits.items() if split is not None},
-        columns=columns_of(options.column),
-        root=options.root,
-        volumes=options.volumes,
-        slices=options.slices,
-        skip_broken=options.skip_broken,
-        size=size_of(options.size),
-        channels=options.channels,
-        scaling=options.scaling,
-    )
-    sets, said = reading.open(sources)
+    sets, said = reading_of(options, splits | {"images": getattr(options, "split", None)}).open(sources)
     for sentence in said:
         print(f"warning: {sentence}")
     return sets

@@ -7,7 +7,7 @@ import json
 import re
 from pathlib import Path
 
-from fourfold.cli.options import add_reading, columns_of, memory_of, size_of
+from fourfold.cli.options import add_preparation, add_reading, columns_of, memory_of, opening_of, preparation_of
 from fourfold.errors import InputError
 
 __all__ = ["add_arguments", "run"]
@@ -36,11 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SPEC",
         help="a feature space to look in besides histograms; may be given several times (radiomics and pixels)",
     )
-    group.add_argument("--size", metavar="N", help="resample every image to N, HxW or DxHxW")
-    group.add_argument("--channels", type=int, choices=(1, 3), help="convert every image to grey or RGB")
-    group.add_argument(
-        "--scaling", default="auto", metavar="RULE", help="LOW:HIGH, per-image, or auto from the real set (auto)"
-    )
+    add_preparation(group, "auto from the real set (auto)")
     group.add_argument("--seed", type=int, default=0)
     group.add_argument("--memory", default="1G", metavar="BYTES", help="for neighbour searches (1G)")
     add_reading(parser)
@@ -82,17 +78,12 @@ def _outliers(options: argparse.Namespace) -> int:
     if len(named) != 1:
         raise InputError(f"--against judges one set at a time, got {len(named)}: {', '.join(named)}")
     [(name, source)] = named.items()
-    how = {
-        "columns": columns_of(options.column),
-        "volumes": options.volumes,
-        "slices": options.slices,
-        "skip_broken": options.skip_broken,
-    }
+    how = opening_of(options)
     asked = {
-        "real": open_set(options.against, name="real", split=options.against_split, root=options.root, **how),
-        "new": open_set(source, name=name, root=options.root, **how),
+        "real": open_set(options.against, name="real", split=options.against_split, **how),
+        "new": open_set(source, name=name, **how),
     }
-    sets = prepare(asked, size=size_of(options.size), channels=options.channels, scaling=options.scaling)
+    sets = prepare(asked, **preparation_of(options))
     with progress_bars(quiet=options.json) as progress:
         report = outliers(
             sets["new"],

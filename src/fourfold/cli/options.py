@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from fourfold.errors import FourfoldError, InputError
+
+if TYPE_CHECKING:
+    from fourfold.images.reading import Reading
 
 __all__ = [
     "PolicyWriter",
     "add_policy",
+    "add_preparation",
     "add_reading",
     "add_sets",
     "add_work",
     "columns_of",
     "evaluation_of",
     "memory_of",
+    "named_sets",
+    "opening_of",
+    "preparation_of",
     "range_of",
+    "reading_of",
     "sets_of",
     "size_of",
 ]
@@ -72,11 +81,7 @@ def add_sets(
     group = parser.add_argument_group("sets")
     for role, letter in (("train", "T"), ("holdout", "H"), ("reference", "R"), ("synthetic", name)):
         group.add_argument(f"--{role}-split", metavar="NAME", help=f"use only this split of {letter}")
-    group.add_argument("--size", metavar="N", help="resample every image to N, HxW or DxHxW")
-    group.add_argument("--channels", type=int, choices=(1, 3), help="convert every image to grey or RGB")
-    group.add_argument(
-        "--scaling", default="auto", metavar="RULE", help="LOW:HIGH, per-image, or auto from the training set (auto)"
-    )
+    add_preparation(group, "auto from the training set (auto)")
     add_reading(parser)
 
 
@@ -124,15 +129,9 @@ def sets_of(options: argparse.Namespace) -> dict[str, Any]:
         "holdout": options.holdout,
         "reference": options.reference,
         "features": tuple(options.features or DEFAULT_FEATURES),
-        "splits": {role: split for role, split in splits.items() if split is not None},
-        "columns": columns_of(options.column),
-        "root": options.root,
-        "size": size_of(options.size),
-        "channels": options.channels,
-        "scaling": options.scaling,
-        "volumes": options.volumes,
-        "slices": options.slices,
-        "skip_broken": options.skip_broken,
+        "splits": _given(splits),
+        **opening_of(options),
+        **preparation_of(options),
         "seed": options.seed,
         "store": False if options.no_store else options.store,
         "memory": memory_of(options.memory),
@@ -157,6 +156,36 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--skip-broken", action="store_true", help="leave out files that cannot be read, and list them in the report"
     )
+
+
+def add_preparation(group: argparse._ActionsContainer, auto: str = "auto (auto)") -> None:
+    """How images are made alike; `auto` says what the scaling of that name is in this command."""
+    group.add_argument("--size", metavar="N", help="resample every image to N, HxW or DxHxW")
+    group.add_argument("--channels", type=int, choices=(1, 3), help="convert every image to grey or RGB")
+    group.add_argument("--scaling", default="auto", metavar="RULE", help=f"LOW:HIGH, per-image, or {auto}")
+
+
+def opening_of(options: argparse.Namespace) -> dict[str, Any]:
+    """What `add_reading` was told, by the names that `fourfold.images.open_set` gives it."""
+    return {
+        "columns": columns_of(options.column),
+        "root": options.root,
+        "volumes": options.volumes,
+        "slices": options.slices,
+        "skip_broken": options.skip_broken,
+    }
+
+
+def preparation_of(options: argparse.Namespace) -> dict[str, Any]:
+    """What `add_preparation` was told, by the names that `fourfold.images.prepare` gives it."""
+    return {"size": size_of(options.size), "channels": options.channels, "scaling": options.scaling}
+
+
+def reading_of(options: argparse.Namespace, splits: Mapping[str, str | None]) -> Reading:
+    """What `add_reading` and `add_preparation` were told, with the split of each role where one was."""
+    from fourfold.images.reading import Reading
+
+    return Reading(splits=_given(splits), **opening_of(options), **preparation_of(options))
 
 
 def columns_of(pairs: list[str]) -> dict[str, str] | None:
@@ -197,4 +226,25 @@ def range_of(text: str) -> tuple[float, float]:
         found = (0.0, 0.0)
     if not found[0] < found[1]:
         raise InputError(f"--model-range takes LOW:HIGH such as -1:1, got {text!r}")
+    return found
+
+
+def _given(splits: Mapping[str, str | None]) -> dict[str, str]:
+    return {role: split for role, split in splits.items() if split is not None}
+
+
+def named_sets(words: list[str]) -> dict[str, str] | list[str]:
+    """``NAME=SYN`` as a mapping; where no word names its set, the sets as they are."""
+    pairs = [word.partition("=") for word in words]
+    # A path may hold an equals sign of its own.
+    if not any(
+        equals and name and not Path(word).exists() for word, (name, equals, _) in zip(words, pairs, strict=True)
+    ):
+        return words
+    found: dict[str, str] = {}
+    for word, (name, equals, path) in zip(words, pairs, strict=True):
+        own, source = (name, path) if equals and not Path(word).exists() else (Path(word).stem, word)
+        if own in found:
+            raise InputError(f"two synthetic sets are called {own!r}; name them apart with NAME=SYN")
+        found[own] = source
     return found

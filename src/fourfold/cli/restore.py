@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from fourfold.cli.options import add_reading, columns_of, memory_of, size_of
+from fourfold.cli.options import add_preparation, add_reading, memory_of, reading_of
 
 if TYPE_CHECKING:
     from fourfold.generate.restoration import NoiseModel
-    from fourfold.generate.train import Reading
     from fourfold.images import ImageSet
+    from fourfold.images.reading import Reading
 
 __all__ = ["add_arguments", "run"]
 
@@ -31,12 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         summary = _SUMMARIES[name]
         action = actions.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
         add(action)
-        group = action.add_argument_group("sets")
-        group.add_argument("--size", metavar="N", help="resample every image to N, HxW or DxHxW")
-        group.add_argument("--channels", type=int, choices=(1, 3), help="convert every image to grey or RGB")
-        group.add_argument(
-            "--scaling", default="auto", metavar="RULE", help="LOW:HIGH, per-image, or auto (auto: as the model's)"
-        )
+        add_preparation(action.add_argument_group("sets"), "auto (auto: as the model's)")
         add_reading(action)
         group = action.add_argument_group("work")
         group.add_argument("--seed", type=int, default=0)
@@ -126,7 +121,7 @@ def _fit(options: argparse.Namespace) -> int:
             options.output,
             holdout=options.holdout,
             options=_fit_options(options, RestorationOptions),
-            reading=_reading(options, splits),
+            reading=reading_of(options, splits),
             seed=options.seed,
             device=options.device,
             devices=options.devices,
@@ -189,7 +184,7 @@ def _renoise(options: argparse.Namespace) -> int:
         raise InputError("the noise is estimated from real images; give them with --like, or say it with --noise")
     sources = {"synthetic": options.synthetic}
     sources |= {} if options.like is None else {"training": options.like}
-    sets = _opened(_reading(options, {"training": options.like_split}), sources)
+    sets = _opened(reading_of(options, {"training": options.like_split}), sources)
     synthetic = sets["synthetic"]
     if isinstance(noise, str):
         noise = _estimated(sets["training"], noise)
@@ -251,22 +246,6 @@ def _restorer_or_model(folder: str) -> Any:
     return open_model(folder)
 
 
-def _reading(options: argparse.Namespace, splits: dict[str, str | None]) -> Reading:
-    from fourfold.generate.train import Reading
-
-    return Reading(
-        splits={role: split for role, split in splits.items() if split is not None},
-        columns=columns_of(options.column),
-        root=options.root,
-        volumes=options.volumes,
-        slices=options.slices,
-        skip_broken=options.skip_broken,
-        size=size_of(options.size),
-        channels=options.channels,
-        scaling=options.scaling,
-    )
-
-
 def _opened(reading: Reading, sources: dict[str, Any]) -> dict[str, ImageSet]:
     sets, said = reading.open(sources)
     for sentence in said:
@@ -280,7 +259,7 @@ def _like_model(options: argparse.Namespace, preparation: Any) -> ImageSet:
 
     from fourfold.generate.restoration.sets import prepared_like
 
-    reading = _reading(options, {"images": options.split})
+    reading = reading_of(options, {"images": options.split})
     channels = options.channels or preparation.channels
     images = _opened(replace(reading, channels=channels), {"images": options.images})["images"]
     return prepared_like(images, preparation) if options.scaling == "auto" else images

@@ -6,7 +6,7 @@ import argparse
 import textwrap
 from typing import Any
 
-from fourfold.cli.options import add_reading, columns_of, memory_of, size_of
+from fourfold.cli.options import add_preparation, add_reading, memory_of, opening_of, preparation_of
 
 __all__ = ["add_arguments", "run"]
 
@@ -62,9 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("sets")
     group.add_argument("--train-split", metavar="NAME", help="use only this split of T")
     group.add_argument("--holdout-split", metavar="NAME", help="use only this split of H")
-    group.add_argument("--size", metavar="N", help="resample every image to N, HxW or DxHxW")
-    group.add_argument("--channels", type=int, choices=(1, 3), help="convert every image to grey or RGB")
-    group.add_argument("--scaling", default="auto", metavar="RULE", help="LOW:HIGH, per-image, or auto (auto)")
+    add_preparation(group)
     add_reading(parser)
     group = parser.add_argument_group("record")
     group.add_argument("--licence", default="", metavar="TEXT", help="under which the model may be used")
@@ -98,14 +96,8 @@ def run(options: argparse.Namespace) -> int:
             feature_size=options.feature_size,
             text_encoder=options.text_encoder,
             splits={role: split for role, split in splits.items() if split is not None},
-            columns=columns_of(options.column),
-            root=options.root,
-            volumes=options.volumes,
-            slices=options.slices,
-            skip_broken=options.skip_broken,
-            size=size_of(options.size),
-            channels=options.channels,
-            scaling=options.scaling,
+            **opening_of(options),
+            **preparation_of(options),
             licence=options.licence,
             intended_use=options.intended_use,
             seed=options.seed,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fourfold.cli.options import add_reading, columns_of, memory_of, size_of
+from fourfold.cli.options import add_preparation, add_reading, memory_of, named_sets, reading_of
 from fourfold.errors import InputError
 
 if TYPE_CHECKING:
@@ -78,11 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("sets")
     for role, letter in (("train", "T"), ("holdout", "H"), ("fresh", "F"), ("synthetic", "SYN")):
         group.add_argument(f"--{role}-split", metavar="NAME", help=f"use only this split of {letter}")
-    group.add_argument("--size", metavar="N", help="resample every image to N, HxW or DxHxW")
-    group.add_argument("--channels", type=int, choices=(1, 3), help="convert every image to grey or RGB")
-    group.add_argument(
-        "--scaling", default="auto", metavar="RULE", help="LOW:HIGH, per-image, or auto from the training set (auto)"
-    )
+    add_preparation(group, "auto from the training set (auto)")
     add_reading(parser)
     group = parser.add_argument_group("work")
     group.add_argument("--seed", type=int, default=0)
@@ -103,6 +99,12 @@ def run(options: argparse.Namespace) -> int:
 
     check_writable(options.output)
     effort = Effort(options.seeds, options.halvings, options.steps, options.seed, options.device)
+    splits = {
+        "training": options.train_split,
+        "holdout": options.holdout_split,
+        "fresh": options.fresh_split,
+        "synthetic": options.synthetic_split,
+    }
     asked: dict[str, Any] = {
         "task": options.task,
         "network": options.network,
@@ -113,13 +115,13 @@ def run(options: argparse.Namespace) -> int:
         "questions": _questions(options.arms),
         "fresh_part": options.fresh_part,
         "effort": effort,
-        "reading": _reading(options),
+        "reading": reading_of(options, splits),
         "units": options.units or Path(options.output) / "units",
         "memory": memory_of(options.memory),
     }
     with progress_bars(options.quiet) as progress:
         study = utility_study(
-            _sets(options.synthetic), options.train, options.holdout, options.fresh, **asked, progress=progress
+            named_sets(options.synthetic), options.train, options.holdout, options.fresh, **asked, progress=progress
         )
         progress("writing the report", 0, 1)
         page = write_utility_study(study, options.output)
@@ -127,45 +129,6 @@ def run(options: argparse.Namespace) -> int:
     _print(study, sentences(study))
     print(f"\nreport: {page}")
     return 0
-
-
-def _reading(options: argparse.Namespace) -> Any:
-    from fourfold.utility.study import Reading
-
-    splits = {
-        "training": options.train_split,
-        "holdout": options.holdout_split,
-        "fresh": options.fresh_split,
-        "synthetic": options.synthetic_split,
-    }
-    return Reading(
-        splits={role: split for role, split in splits.items() if split is not None},
-        columns=columns_of(options.column),
-        root=options.root,
-        volumes=options.volumes,
-        slices=options.slices,
-        skip_broken=options.skip_broken,
-        size=size_of(options.size),
-        channels=options.channels,
-        scaling=options.scaling,
-    )
-
-
-def _sets(words: list[str]) -> dict[str, str] | list[str]:
-    """``NAME=SYN`` as a mapping; where no word names its set, the sets as they are."""
-    pairs = [word.partition("=") for word in words]
-    # A path may hold an equals sign of its own.
-    if not any(
-        equals and name and not Path(word).exists() for word, (name, equals, _) in zip(words, pairs, strict=True)
-    ):
-        return words
-    found: dict[str, str] = {}
-    for word, (name, equals, path) in zip(words, pairs, strict=True):
-        own, source = (name, path) if equals and not Path(word).exists() else (Path(word).stem, word)
-        if own in found:
-            raise InputError(f"two synthetic sets are called {own!r}; name them apart with NAME=SYN")
-        found[own] = source
-    return found
 
 
 def _numbers(option: str, text: str, kind: Callable[[str], Any]) -> list[Any]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,62 +11,13 @@ from fourfold.errors import InputError
 from fourfold.generate.conditioning import Conditioning, Conditions, Request
 from fourfold.generate.recipe import Recipe
 from fourfold.generate.training_set import TrainingSet, patients_of
-from fourfold.images import ImageSet, open_set, prepare
-from fourfold.images.leakage import without_leakage
+from fourfold.images import ImageSet
+from fourfold.images.reading import Reading
 
 __all__ = ["Reading", "open_training_set", "refuse_measured_range"]
 
 # Ranges that a format promises rather than patients: whole numbers of so many bits.
 _DEPTHS = (8, 10, 12, 14, 16)
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How the real images are opened and prepared.
-
-    Parameters
-    ----------
-    splits : mapping of str to str
-        The value of the split column for ``"training"`` and ``"holdout"``.
-    columns, root, volumes, slices, skip_broken
-        As for `fourfold.images.open_set`.
-    size, channels, scaling
-        As for `fourfold.images.prepare`.
-    """
-
-    splits: Mapping[str, str] | None = None
-    columns: Mapping[str, str | None] | None = None
-    root: str | os.PathLike[str] | None = None
-    volumes: bool = False
-    slices: bool = False
-    skip_broken: bool = False
-    size: int | tuple[int, ...] | None = None
-    channels: int | None = None
-    scaling: str = "auto"
-
-    def open(self, sources: Mapping[str, Any]) -> tuple[dict[str, ImageSet], list[str]]:
-        """Prepared sets by their roles, and what must be said about them."""
-        found = {
-            role: open_set(
-                source,
-                name=role,
-                columns=self.columns,
-                split=(self.splits or {}).get(role),
-                root=self.root,
-                volumes=self.volumes,
-                slices=self.slices,
-                skip_broken=self.skip_broken,
-            )
-            for role, source in sources.items()
-        }
-        said = []
-        if "holdout" in found:
-            found["holdout"], sentence = without_leakage(found["holdout"], found["training"])
-            said += [sentence] if sentence else []
-        for role, images in found.items():
-            if images.skipped:
-                said.append(f"{len(images.skipped)} files of the {role} set could not be read and were left out.")
-        return prepare(found, size=self.size, channels=self.channels, scaling=self.scaling), said
 
 
 def open_training_set(

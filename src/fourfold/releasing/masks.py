@@ -7,13 +7,13 @@ away, whatever the image looks like.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch.nn import functional
 
-from fourfold.images import ImageSet, open_set
+from fourfold.images import ImageSet
+from fourfold.images.masks import nearest, read_mask
 
 __all__ = ["LEAST_AGREEMENT", "MaskVeto", "foregrounds", "telling_masks"]
 
@@ -61,26 +61,34 @@ def telling_masks(candidates: ImageSet, training: ImageSet, calibration: ImageSe
         Masks are compared as foreground against background, on a grid of at most 64 pixels a side (24 voxels); empty
         ones tell nothing.
     """
-    mine, theirs, fresh = (foregrounds(one) for one in (candidates, training, calibration))
+    mine = foregrounds(candidates)
     here = mine.any(axis=1)
-    if not here.any() or not theirs.any():
+    # Where no candidate has a mask, those of patients need not be read.
+    theirs = foregrounds(training) if here.any() else mine
+    if not theirs.any():
         return MaskVeto(np.zeros(len(candidates), dtype=bool), None, int(here.sum()))
-    threshold = max(LEAST_AGREEMENT, float(_best_agreement(fresh, theirs).max(initial=0.0)))
+    threshold = max(LEAST_AGREEMENT, float(_best_agreement(foregrounds(calibration), theirs).max(initial=0.0)))
     # Equal masks are told from nearly equal ones whatever the null.
     agreement = _best_agreement(mine, theirs)
     return MaskVeto((agreement > threshold) | (agreement >= 1 - 1e-9), threshold, int(here.sum()))
 
 
 def foregrounds(images: ImageSet) -> np.ndarray:
-    """The foreground of each mask of a prepared set, bool of shape (N, points); empty where there is no mask."""
+    """The foreground of each mask of a prepared set, bool of shape (N, points); empty where there is no mask.
+
+    Raises
+    ------
+    InputError
+        Where a mask cannot be read, see `fourfold.images.masks.read_mask`.
+    """
     shape = images.shape[1:]
     grid = tuple(min(side, _SIDE[len(shape)]) for side in shape)
     found = np.zeros((len(images), int(np.prod(grid))), dtype=bool)
     for row, entry in enumerate(images.entries):
         if entry.mask is not None:
-            values = np.asarray(open_set(entry.mask, name="masks").raw(0))[:1] > 0
-            small = functional.interpolate(torch.from_numpy(values[None].astype(np.float32)), size=grid, mode="nearest")
-            found[row] = small.numpy().reshape(-1) > 0
+            reading = getattr(images.decode, "reading", None)
+            mask = read_mask(Path(entry.mask), len(shape), entry.index, reading)
+            found[row] = nearest(mask > 0, grid).reshape(-1)
     return found
 
 

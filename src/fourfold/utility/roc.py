@@ -25,7 +25,7 @@ def area_under_curve(targets: np.ndarray, scores: np.ndarray, weights: np.ndarra
     Returns
     -------
     array, shape (B,)
-        NaN where a resampled test set lacks a class. Without weights B is 1.
+        NaN where a resampled test set lacks a class, or nothing is known of a column. Without weights B is 1.
 
     Examples
     --------
@@ -44,6 +44,8 @@ def area_under_curve(targets: np.ndarray, scores: np.ndarray, weights: np.ndarra
 
 def _one_area(present: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
     known = np.flatnonzero(~np.isnan(present))
+    if not len(known):
+        return np.full(len(weights), np.nan)
     order = known[np.argsort(scores[known], kind="stable")]
     ties = np.flatnonzero(np.diff(scores[order], prepend=-np.inf) > 0)
     ordered = weights[:, order]

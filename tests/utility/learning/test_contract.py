@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -51,3 +53,21 @@ def test_the_headline_of_many_test_sets_is_the_first_value_of_the_metric_on_each
         Plain(("a", "b", "c")).headline(outcomes, weights),
         Classification(("a", "b", "c")).headline(outcomes, weights),
     )
+
+
+def test_a_digest_is_of_contents_and_tells_every_part_from_another():
+    sexes = np.array(["f", "m", "f", "m"])
+    base = some(4, sex=sexes)
+    assert base.digest() == some(4, sex=sexes.copy()).digest()
+    assert base.digest() == base.take(np.array([3, 2, 1, 0])).take(np.array([3, 2, 1, 0])).digest()
+    others = [
+        some(4),
+        some(4, sex=sexes[::-1]),
+        some(4, age=sexes),
+        some(4, first=1, sex=sexes),
+        some(3, sex=sexes[:3]),
+        replace(base, targets=base.targets + 1),
+        replace(base, patients=np.arange(4)),
+        replace(base, images=base.images.reshape(4, 2, 2, 1)),
+    ]
+    assert len({base.digest(), *(other.digest() for other in others)}) == 9

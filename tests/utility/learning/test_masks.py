@@ -5,7 +5,7 @@ from PIL import Image
 from fourfold.errors import InputError
 from fourfold.images.prepare import prepare
 from fourfold.images.sources import open_set
-from fourfold.utility.learning.masks import region_values, regions
+from fourfold.utility.learning.masks import regions, values_of_regions
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def halves(value, side=8, dtype=np.uint8):
 
 def test_one_region_may_be_written_as_1_255_or_true(written):
     images = written(halves(1), halves(255), halves(True, dtype=bool))
-    assert region_values(written_values(images)) == (1, 255)
+    assert values_of_regions(written_values(images)) == (1, 255)
     np.testing.assert_array_equal(regions(images, (255,)), [halves(1)] * 3)
 
 
@@ -42,7 +42,7 @@ def written_values(images):
 
 def test_several_regions_are_numbered_by_their_values_and_an_image_without_a_mask_is_background(written):
     images = written(halves(3), None, halves(7))
-    values = region_values(images)
+    values = values_of_regions(images)
     assert values == (3, 7)
     np.testing.assert_array_equal(regions(images, values), [halves(1), halves(0), halves(2)])
 
@@ -63,7 +63,7 @@ def test_masks_are_resampled_without_new_values(written):
 )
 def test_masks_that_mark_nothing_are_refused_with_a_reason(written, masks, message):
     with pytest.raises(InputError, match=message):
-        region_values(written(*masks))
+        values_of_regions(written(*masks))
 
 
 @pytest.mark.parametrize(

@@ -66,3 +66,13 @@ def test_patients_of_two_sources_stay_apart(known):
     problem = known.problem(0, real=20, gan=(20, {}))
     found = drawn(problem, Arm("", (("real", 20), ("gan", 20)), 40), Place(0), 0)
     assert len(set(found.patients)) == 40
+
+
+def test_digests_do_not_change_with_the_subgroups_of_the_test_set(known):
+    problem = known.problem(0, real=20)
+    sexes = np.array(["f", "m"])[np.arange(len(problem.test)) % 2]
+    divided = replace(problem, test=replace(problem.test, groups={"sex": sexes}))
+    assert divided.digests() == problem.digests()
+    assert set(problem.digests()) == {*problem.sources, "test"}
+    other = replace(problem, test=replace(problem.test, images=problem.test.images + 1))
+    assert other.digests()["test"] != problem.digests()["test"]

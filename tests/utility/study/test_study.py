@@ -103,7 +103,7 @@ def test_without_patients_groups_of_near_duplicates_stand_in(sets):
     ],
 )
 def test_what_is_wrong_is_said_before_anything_is_trained(sets, options, message, monkeypatch):
-    monkeypatch.setattr("fourfold.utility.learning.classification.optimise", pytest.fail)
+    monkeypatch.setattr("fourfold.utility.learning.optimisation.optimise", pytest.fail)
     with pytest.raises(InputError, match=message):
         study(sets, **options)
 

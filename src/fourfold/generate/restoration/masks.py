@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import PurePath
 
 import numpy as np
 import torch
@@ -16,7 +15,8 @@ from torch.nn import functional
 
 from fourfold.errors import InputError
 from fourfold.images import ImageSet
-from fourfold.images.scaling import extent
+from fourfold.images.masks import refuse_other_size
+from fourfold.images.names import called_alike
 
 __all__ = ["mask_of", "masks_beside", "matched_masks"]
 
@@ -40,25 +40,22 @@ def masks_beside(images: ImageSet) -> ImageSet:
 
 
 def matched_masks(masks: ImageSet, images: ImageSet) -> ImageSet:
-    """The masks in the order of the images, by their names without ending, with folders or without.
+    """The masks in the order of the images, by their names, see `fourfold.images.names.called_alike`.
 
     Raises
     ------
     InputError
         Where an image has no mask of its name.
     """
-    missing = ""
-    for key in (_whole_name, _last_name):
-        places = {key(path): row for row, path in enumerate(masks.paths)}
-        wanted = [key(path) for path in images.paths]
-        lost = [path for path, name in zip(images.paths, wanted, strict=True) if name not in places]
-        if not lost and len(set(wanted)) == len(wanted):
-            return masks.take([places[name] for name in wanted])
-        missing = lost[0] if lost else images.paths[0]
-    raise InputError(
-        f"{missing}: there is no mask of this name alone; call masks as their images, or name them in a column mask of "
-        "the images' table"
-    )
+    places, rows = called_alike(masks.paths, images.paths)
+    if len(rows) < len(images):
+        matched = set(rows)
+        missing = next(path for row, path in enumerate(images.paths) if row not in matched)
+        raise InputError(
+            f"{missing}: there is no mask of this name alone; call masks as their images, or name them in a column "
+            "mask of the images' table"
+        )
+    return masks.take(places)
 
 
 def mask_of(masks: ImageSet, row: int, images: ImageSet) -> np.ndarray:
@@ -78,30 +75,8 @@ def mask_of(masks: ImageSet, row: int, images: ImageSet) -> np.ndarray:
     shape = images.shape[1:]
     if inside.shape == shape:
         return inside
-    stored = images.raw(row).shape[1:]
-    if inside.shape != stored:
-        raise InputError(
-            f"{masks.entries[row].path}: the mask is {extent(inside.shape)} and its image "
-            f"{images.entries[row].path} is {extent(stored)}; give a mask of the size of its image"
-        )
+    refuse_other_size(inside.shape, masks.entries[row].path, images.raw(row).shape[1:], images.entries[row].path)
     pool: Callable[..., torch.Tensor] = (
         functional.adaptive_max_pool2d if len(shape) == 2 else functional.adaptive_max_pool3d
     )
     return pool(torch.from_numpy(inside).float()[None], shape)[0].numpy() > 0
-
-
-def _whole_name(path: str) -> str:
-    return _without_ending(path)
-
-
-def _last_name(path: str) -> str:
-    # Rows of array files are told apart by their number alone.
-    return path[path.rindex("[") :] if path.endswith("]") and "[" in path else _without_ending(PurePath(path).name)
-
-
-def _without_ending(path: str) -> str:
-    file, mark, frame = path.partition("#")
-    name = PurePath(file)
-    while name.suffix in (".gz", ".nii", ".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".dcm", ".npy"):
-        name = name.with_suffix("")
-    return f"{name}{mark}{frame}"

@@ -18,14 +18,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fourfold.errors import InputError
 from fourfold.images.sets import ImageSet
 from fourfold.utility.learning.accuracy import accuracies
 from fourfold.utility.learning.calibration import calibration_error, top_calls
 from fourfold.utility.learning.contract import Examples, Outcomes, Predictor, Progress, Task
 from fourfold.utility.learning.labels import columns_of, names_of, numbered, subgroups
 from fourfold.utility.learning.networks import CLASSIFIERS, build
-from fourfold.utility.learning.optimisation import Scale, Schedule, one_thread, optimise
+from fourfold.utility.learning.optimisation import Scale, Schedule, learned, one_thread
 from fourfold.utility.network import BATCHES, balanced_loss, laid_out
 from fourfold.utility.roc import area_under_curve
 
@@ -105,27 +104,20 @@ class Classification(Task):
         progress: Progress | None = None,
     ) -> Predictor:
         """As `Task.fit`."""
-        if not len(examples):
-            raise InputError("there is no image to learn from")
         shape = examples.images.shape[1:]
         batch = BATCHES[len(shape) - 1] if self.batch_size is None else self.batch_size
         targets = torch.from_numpy(examples.targets)
-        scale = Scale.of(examples.images)
-        with one_thread():
-            network = build(CLASSIFIERS, self.network, shape, len(self.names), seed, initial).to(device)
-            optimise(
-                network,
-                examples.images,
-                examples.targets,
-                balanced_loss(targets.to(device), self.exclusive),
-                Schedule(steps, batch, self.learning_rate, self.weight_decay),
-                seed=seed,
-                device=device,
-                scale=scale,
-                augment=self.flips if augment else None,
-                progress=progress,
-            )
-        return _Network(network.eval(), scale, prior_shift(targets, self.exclusive), self.exclusive, device)
+        network, scale = learned(
+            lambda: build(CLASSIFIERS, self.network, shape, len(self.names), seed, initial),
+            examples,
+            balanced_loss(targets.to(device), self.exclusive),
+            Schedule(steps, batch, self.learning_rate, self.weight_decay),
+            seed=seed,
+            device=device,
+            augment=self.flips if augment else None,
+            progress=progress,
+        )
+        return _Network(network, scale, prior_shift(targets, self.exclusive), self.exclusive, device)
 
     def outcomes(self, predicted: np.ndarray, examples: Examples) -> Outcomes:
         """As `Task.outcomes`: targets and probabilities."""
@@ -233,8 +225,6 @@ def _judged(targets: np.ndarray) -> np.ndarray:
 
 def _area(present: np.ndarray, scores: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
     """Area under the curve of one column on each test set; NaN where nothing is known of it."""
-    if np.isnan(present).all():
-        return np.full(1 if weights is None else len(weights), np.nan)
     return area_under_curve(present[:, None], scores[:, None], weights)
 
 

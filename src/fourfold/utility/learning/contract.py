@@ -10,6 +10,7 @@ Any model of a user's own is a task where it does the same; see `fourfold.utilit
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -69,6 +70,16 @@ class Examples:
             self.patients[rows],
             {name: column[rows] for name, column in self.groups.items()},
         )
+
+    def digest(self) -> str:
+        """SHA-256 of the images, what is to be learned from them, their patients and subgroups."""
+        state = hashlib.sha256()
+        columns = [column for name in sorted(self.groups) for column in (np.array([name]), self.groups[name])]
+        for array in (self.images, self.targets, self.patients, *columns):
+            array = np.ascontiguousarray(array)
+            state.update(f"{array.dtype.str}{array.shape}".encode())
+            state.update(array.reshape(-1).view(np.uint8))
+        return state.hexdigest()
 
     @staticmethod
     def concatenate(parts: Sequence[Examples]) -> Examples:

@@ -14,11 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fourfold.errors import InputError
 from fourfold.utility.learning.augmentation import augmented
-from fourfold.utility.learning.contract import Progress
+from fourfold.utility.learning.contract import Examples, Progress
 from fourfold.utility.network import laid_out, one_cycle
 
-__all__ = ["Scale", "Schedule", "one_thread", "optimise"]
+__all__ = ["Scale", "Schedule", "learned", "one_thread", "optimise"]
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,15 @@ class Schedule:
     learning_rate : float
         The highest, reached after a quarter of the steps.
     weight_decay : float
+    memory : float
+        Decay of the squared gradients.
     """
 
     steps: int
     batch_size: int
     learning_rate: float
     weight_decay: float
+    memory: float = 0.999
 
 
 @dataclass(frozen=True)
@@ -59,13 +63,71 @@ class Scale:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Torch works in one thread meanwhile: sums in another order would give another network."""
+    """Torch works in one thread meanwhile: sums in another order would give another network.
+
+    The number of threads belongs to the whole process, so whatever else runs in it is slowed down too; two of these at
+    once in different threads of Python undo each other. On leaving, however that comes about, the number is what it
+    was.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+def learned(
+    make: Callable[[], nn.Module],
+    examples: Examples,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    schedule: Schedule,
+    *,
+    seed: int,
+    device: str,
+    augment: tuple[int, ...] | None = None,
+    progress: Progress | None = None,
+) -> tuple[nn.Module, Scale]:
+    """A network that has learned from examples.
+
+    Parameters
+    ----------
+    make : callable
+        Builds the network; called in one thread.
+    examples : Examples
+    loss, schedule, seed, device, augment, progress
+        As for `optimise`.
+
+    Returns
+    -------
+    network : torch.nn.Module
+        On `device`, in evaluation mode.
+    scale : Scale
+        Of the images it has learned from.
+
+    Raises
+    ------
+    InputError
+        Where there is no example.
+    """
+    if not len(examples):
+        raise InputError("there is no image to learn from")
+    scale = Scale.of(examples.images)
+    with one_thread():
+        network = make().to(device)
+        optimise(
+            network,
+            examples.images,
+            examples.targets,
+            loss,
+            schedule,
+            seed=seed,
+            device=device,
+            scale=scale,
+            augment=augment,
+            progress=progress,
+        )
+    return network.eval(), scale
 
 
 def optimise(
@@ -102,7 +164,12 @@ def optimise(
     progress : callable or None
     """
     random = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay)
+    optimizer = torch.optim.AdamW(
+        network.parameters(),
+        lr=schedule.learning_rate,
+        betas=(0.9, schedule.memory),
+        weight_decay=schedule.weight_decay,
+    )
     network.train()
     order = torch.empty(0, dtype=torch.long)
     for step in range(schedule.steps):

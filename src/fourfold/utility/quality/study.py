@@ -27,7 +27,7 @@ from fourfold.utility.learning.contract import Examples, Task
 from fourfold.utility.quality.conclusion import QualityStudy, conclude
 from fourfold.utility.quality.design import Cell, Design
 from fourfold.utility.quality.knobs import Balance, Noise, strata
-from fourfold.utility.quality.units import Unit, digest_of_examples, digest_of_settings, kept
+from fourfold.utility.quality.units import Unit, digest_of_settings, kept
 from fourfold.utility.roc import patient_weights
 from fourfold.utility.tasks import Labelled
 
@@ -69,7 +69,7 @@ def quality_study(
     size = _size(sources, design)
     groups = np.unique(test.patients, return_inverse=True)[1]
     weights = patient_weights(groups, design.samples, np.random.default_rng([design.seed, 1]))
-    data = {name: digest_of_examples(examples) for name, examples in {**sources, "": test}.items()}
+    data = {name: examples.digest() for name, examples in {**sources, "": test}.items()}
     places = list(product(range(len(sources)), range(len(design.cells)), range(design.seeds)))
     found: dict[tuple[int, int, int], Unit] = {}
     for source, cell, seed in places:

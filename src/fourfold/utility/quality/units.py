@@ -17,9 +17,8 @@ from typing import Any
 import numpy as np
 
 from fourfold.features.results import ResultStore
-from fourfold.utility.learning.contract import Examples
 
-__all__ = ["Unit", "digest_of_examples", "digest_of_settings", "kept"]
+__all__ = ["Unit", "digest_of_settings", "kept"]
 
 
 @dataclass(frozen=True)
@@ -63,17 +62,6 @@ def kept(folder: Path | None, key: str, make: Callable[[], Unit]) -> Unit:
         store.put(key, dict(unit.metrics), {"scores": unit.scores})
         return unit
     return Unit(found[1]["scores"], found[0])
-
-
-def digest_of_examples(examples: Examples) -> str:
-    """SHA-256 of the images, what is to be learned from them, their patients and subgroups."""
-    digest = hashlib.sha256()
-    columns = [column for name in sorted(examples.groups) for column in (np.array([name]), examples.groups[name])]
-    for array in (examples.images, examples.targets, examples.patients, *columns):
-        array = np.ascontiguousarray(array)
-        digest.update(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
 
 
 def digest_of_settings(settings: Any) -> str:

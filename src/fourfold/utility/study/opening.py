@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from fourfold.errors import InputError
-from fourfold.images import ImageSet, near_duplicate_groups, open_set, prepare
+from fourfold.images import ImageSet, near_duplicate_groups
 from fourfold.images.digest import set_digest
 from fourfold.images.leakage import without_leakage
+from fourfold.images.reading import Reading, left_out
 from fourfold.utility.learning.contract import Examples, Task
 from fourfold.utility.study.plan import FRESH, REAL
 from fourfold.utility.study.problem import Problem
@@ -28,44 +29,6 @@ __all__ = ["Reading", "StudySets", "named", "open_study_sets", "problems_of"]
 TEST = "test"
 _ROLES = {"training": REAL, "holdout": TEST, "fresh": FRESH}
 _RESERVED = (REAL, TEST, FRESH, "augmentation", *_ROLES)
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How the sets are read and prepared.
-
-    Parameters
-    ----------
-    splits : mapping of str to str
-        The value of the split column for ``"training"``, ``"holdout"``, ``"fresh"`` and ``"synthetic"``.
-    columns, root, volumes, slices, skip_broken
-        As for `fourfold.images.open_set`.
-    size, channels, scaling
-        As for `fourfold.images.prepare`.
-    """
-
-    splits: Mapping[str, str] | None = None
-    columns: Mapping[str, str | None] | None = None
-    root: str | os.PathLike[str] | None = None
-    volumes: bool = False
-    slices: bool = False
-    skip_broken: bool = False
-    size: int | tuple[int, ...] | None = None
-    channels: int | None = None
-    scaling: str = "auto"
-
-    def open(self, source: Any, role: str, split: str) -> ImageSet:
-        """One set, called `role` in messages."""
-        return open_set(
-            source,
-            name=role,
-            columns=self.columns,
-            split=(self.splits or {}).get(split),
-            root=self.root,
-            volumes=self.volumes,
-            slices=self.slices,
-            skip_broken=self.skip_broken,
-        )
 
 
 @dataclass(frozen=True)
@@ -155,16 +118,14 @@ def open_study_sets(
         raise InputError(f"the part of the holdout that is taken as fresh is between 0 and 1, got {fresh_part:g}")
     reading = Reading() if reading is None else reading
     sources = {"training": train, "holdout": holdout} | ({} if fresh is None else {"fresh": fresh})
-    opened = {role: reading.open(source, role, role) for role, source in sources.items()}
-    opened |= {name: reading.open(source, name, "synthetic") for name, source in synthetic.items()}
+    opened = {role: reading.open_one(source, role) for role, source in sources.items()}
+    opened |= {name: reading.open_one(source, name, "synthetic") for name, source in synthetic.items()}
     progress("opening the sets", 1, 3)
     notes = _without_leaks(opened)
     _refuse_tested(opened, synthetic)
-    for role, images in opened.items():
-        if images.skipped:
-            notes.append(f"{len(images.skipped)} files of the {role} set could not be read and were left out.")
+    notes += left_out(opened)
     identified = {role: images.patients is not None for role, images in opened.items()}
-    prepared = prepare(opened, size=reading.size, channels=reading.channels, scaling=reading.scaling)
+    prepared = reading.prepare(opened)
     without = [role for role in sources if not identified[role]]
     for role in without:
         prepared[role] = _with_stand_ins(prepared[role])

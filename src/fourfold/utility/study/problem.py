@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -45,7 +45,11 @@ class Problem:
 
     def digests(self) -> dict[str, str]:
         """SHA-256 of each source and of the test set, over images, targets and patients."""
-        return {name: _digest(examples) for name, examples in {**self.sources, "test": self.test}.items()}
+        # Predictions do not depend on subgroups, so naming others later must not train anything again.
+        return {
+            name: replace(examples, groups={}).digest()
+            for name, examples in {**self.sources, "test": self.test}.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -137,14 +141,6 @@ def _half(of_patient: np.ndarray, half: int) -> np.ndarray:
     if cut == len(of_patient):
         return np.arange(cut)
     return np.arange(cut) if half == 0 else np.arange(cut, len(of_patient))
-
-
-def _digest(examples: Examples) -> str:
-    state = hashlib.sha256()
-    for array in (examples.images, examples.targets, examples.patients):
-        state.update(f"{array.dtype} {array.shape}".encode())
-        state.update(np.ascontiguousarray(array).data)
-    return state.hexdigest()
 
 
 def sizes(problem: Problem) -> dict[str, int]:
