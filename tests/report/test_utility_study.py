@@ -12,6 +12,7 @@ from fourfold.report.utility_study import (
     utility_schema,
     write_utility_study,
 )
+from fourfold.report.utility_wording import standing
 from fourfold.utility.study import ArmResult, Contrast, Estimate, Findings, SetCounts, Subgroup, UtilityStudy
 
 HOSTILE = "<img onerror=alert(1)>"
@@ -104,3 +105,12 @@ def test_a_folder_that_cannot_be_written_is_said(study, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match="a file is in the way"):
         write_utility_study(study, tmp_path / "file")
+
+
+def test_a_difference_that_the_correction_undoes_is_said_to_be_one(study):
+    alone = Estimate(-0.012, (-0.021, -0.004), 0.004)
+    found = contrast("substitution", HOSTILE, "a", "b", 0.0, "not told apart", difference=alone, adjusted=0.15)
+    assert standing(found).startswith("told apart by itself")
+    unsure = Estimate(0.0, (-0.1, 0.1), 0.05)
+    wide = contrast("substitution", HOSTILE, "a", "b", 0.0, "not told apart", difference=unsure)
+    assert standing(wide).startswith("not told apart")

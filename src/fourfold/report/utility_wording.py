@@ -52,7 +52,10 @@ def standing(contrast: Contrast) -> str:
         return f"{written(-found.value)} lower ({written(max(-high, 0.0))} to {written(-low)})"
     if contrast.standing == "better":
         return f"{written(found.value)} higher ({written(max(low, 0.0))} to {written(high)})"
-    return f"not told apart (difference between {written(low)} and {written(high)})"
+    between = f"difference between {written(low)} and {written(high)}"
+    if low > 0 or high < 0:
+        return f"told apart by itself ({between}) but not after the correction for all sets that were asked about"
+    return f"not told apart ({between})"
 
 
 def sentence(contrast: Contrast, findings: Findings) -> str:
