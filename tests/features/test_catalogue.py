@@ -3,11 +3,15 @@ import torch
 from torch import nn
 
 from fourfold.errors import InputError
-from fourfold.features import MobileNet, available, get
+from fourfold.features import KINDS, MobileNet, available, get
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.(script|save).*:DeprecationWarning")
 
-NAMES = ["radiomics", "pixels", "histogram", "imitation", "random", "mobilenet:PATH", "NAME=PATH"]
+NAMES = [
+    *("radiomics", "pixels", "histogram", "imitation", "random", "mobilenet:PATH"),
+    *(f"{kind}:PATH" for kind in KINDS),
+    *("meshnet:PATH", "dreamsim:CACHE_DIR", "tuned:DIR", "NAME=PATH"),
+]
 
 
 @pytest.fixture
@@ -41,7 +45,7 @@ def test_a_mobilenet_is_named_by_its_architecture_or_by_the_user(weights_folder)
     path = weights_folder / "mobilenet_v1_025_imagenet_fp32.npz"
     network = get(f"mobilenet:{path}?slices=5")
     assert isinstance(network, MobileNet)
-    assert (network.name, network.policy.slices) == ("mobilenet_v1", 5)
+    assert (network.name, network.policy.slices.slices) == ("mobilenet_v1", 5)
     assert get(f"photos=mobilenet:{path}").name == "photos"
     assert get(f"photos={path}").sha256 == network.sha256
 
@@ -52,7 +56,7 @@ def test_a_file_takes_its_name_from_the_user_or_from_itself(script):
 
 
 def test_the_declared_input_reaches_the_network_and_the_record(script):
-    options = "size=8&channels=1&range=-1,1&mean=0.5&std=0.25&volumes=whole&slices=2&trained_on=our own CT"
+    options = "size=8&channels=1&range=-1,1&mean=0.5&std=0.25&planes=three&slices=2&trained_on=our own CT"
     network = get(f"mine={script}?{options}")
     assert network.settings()["input"] == {
         "size": 8,
@@ -60,10 +64,12 @@ def test_the_declared_input_reaches_the_network_and_the_record(script):
         "range": [-1.0, 1.0],
         "mean": [0.5],
         "std": [0.25],
-        "volumes": "whole",
-        "slices": 2,
+        "resampling": "antialiased",
+        "by_image": False,
+        "volumes": {"planes": "three", "slices": 2, "pool": "mean"},
     }
     assert network.trained_on == "our own CT"
+    assert get(f"mine={script}?volumes=whole").settings()["input"]["volumes"] == "whole"
 
 
 CHOICES = "there are: " + ", ".join(NAMES)
@@ -72,7 +78,9 @@ CHOICES = "there are: " + ", ".join(NAMES)
 @pytest.mark.parametrize(
     ("specification", "message"),
     [
-        ("inception", f"there is no feature extractor 'inception'; {CHOICES}"),
+        ("inceptoin", f"there is no feature extractor 'inceptoin'; {CHOICES}"),
+        ("pixels?planes=three", "there is no option 'planes' in 'pixels?planes=three'; there are: size"),
+        ("a=n.pt?pool=max", "pool must be 'mean' or 'planes', got 'max'"),
         ("mobilenet", f"there is no feature extractor 'mobilenet'; {CHOICES}"),
         ("mobilenet:", f"'mobilenet:' names no file; {CHOICES}"),
         ("imitation:", f"'imitation:' names no file; {CHOICES}"),

@@ -3,7 +3,7 @@ import torch
 
 from fourfold.errors import InputError
 from fourfold.features import InputPolicy
-from fourfold.features.inputs import over_slices, resize, with_channels
+from fourfold.features.inputs import over_slices, resize, resize_like_tensorflow, with_channels
 
 
 def test_values_are_mapped_to_the_range_and_then_standardised_by_channel():
@@ -57,6 +57,30 @@ def test_whole_volumes_reach_a_network_for_volumes():
     assert seen == [(2, 1, 4, 4, 4)]
 
 
+def test_the_first_pixels_coincide_under_tensorflows_resampling():
+    ramp = torch.arange(4.0).reshape(1, 1, 1, 4).expand(1, 1, 4, 4)
+    grown = resize_like_tensorflow(ramp, (8, 8))
+    assert torch.allclose(grown[0, 0, 0], torch.tensor([0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.0]))
+    assert torch.equal(resize_like_tensorflow(ramp, (2, 2))[0, 0, 0], torch.tensor([0.0, 2.0]))
+
+
+@pytest.mark.parametrize("resampling", ["antialiased", "bicubic", "bilinear", "tensorflow"])
+def test_every_resampling_keeps_a_constant_and_reaches_the_size(resampling):
+    prepared = InputPolicy(size=7, resampling=resampling).apply(torch.full((2, 1, 5, 12), 0.25))
+    assert prepared.shape == (2, 3, 7, 7)
+    assert torch.allclose(prepared, torch.tensor(0.25))
+
+
+def test_an_image_may_be_standardised_by_itself():
+    policy = InputPolicy(channels=1, by_image=True)
+    images = torch.stack([torch.rand(1, 9, 9), torch.rand(1, 9, 9) * 0.1 + 0.5, torch.full((1, 9, 9), 0.3)])
+    prepared = policy.apply(images)
+    assert torch.allclose(prepared.mean(dim=(1, 2, 3)), torch.zeros(3), atol=1e-5)
+    assert torch.allclose(prepared.std(dim=(1, 2, 3), correction=0)[:2], torch.ones(2))
+    assert prepared[2].abs().max() < 1e-5
+    assert torch.allclose(policy.apply(images * 0.5)[:2], prepared[:2], atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -66,7 +90,10 @@ def test_whole_volumes_reach_a_network_for_volumes():
         ({"std": (0.0,)}, "std must be above 0, got 0.0"),
         ({"low": 1.0}, "the value range must rise, got 1.0 to 1.0"),
         ({"volumes": "all"}, "volumes must be 'slices' or 'whole', got 'all'"),
-        ({"slices": 0}, "slices must be at least 1, got 0"),
+        (
+            {"resampling": "nearest"},
+            "resampling must be one of antialiased, bicubic, bilinear, tensorflow, got 'nearest'",
+        ),
     ],
 )
 def test_a_policy_that_makes_no_sense_is_refused(options, message):

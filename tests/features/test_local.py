@@ -7,7 +7,7 @@ from safetensors.numpy import save_file
 from torch import nn
 
 from fourfold.errors import InputError, MissingExtra
-from fourfold.features import InputPolicy, LocalNetwork, MobileNet, open_network
+from fourfold.features import InputPolicy, LocalNetwork, MobileNet, SlicePolicy, open_network
 
 # Writing TorchScript warns that its end is near; reading it must not.
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.(script|save).*:DeprecationWarning")
@@ -67,7 +67,9 @@ def test_the_fingerprint_follows_the_content_and_the_policy(tmp_path):
 
 
 def test_volumes_reach_a_network_for_planes_as_slices(tmp_path):
-    network = open_network(_scripted(_Pooled(), tmp_path / "net.pt"), name="mine", policy=InputPolicy(slices=2))
+    network = open_network(
+        _scripted(_Pooled(), tmp_path / "net.pt"), name="mine", policy=InputPolicy(slices=SlicePolicy(slices=2))
+    )
     volumes = torch.rand(2, 1, 4, 8, 8)
     expected = (network(volumes[:, :, 1]) + network(volumes[:, :, 3])) / 2
     assert torch.allclose(network(volumes), expected)

@@ -12,7 +12,7 @@ from PIL import Image, ImageFilter
 from torch import nn
 
 from fourfold.errors import InputError
-from fourfold.features import MobileNet, Untrained
+from fourfold.features import MobileNet, SlicePolicy, Untrained
 from fourfold.features.mobilenet import Operation, run
 
 V1, V2 = "mobilenet_v1_025_imagenet_fp32.npz", "mobilenet_v2_imagenet_int8.npz"
@@ -118,7 +118,7 @@ def test_features_do_not_depend_on_the_rest_of_the_batch(first):
 
 def test_volumes_give_the_mean_of_their_slices(weights_folder, first):
     volumes = torch.rand(1, 1, 6, 24, 24, generator=torch.Generator().manual_seed(2))
-    network = MobileNet(weights_folder / V1, slices=2)
+    network = MobileNet(weights_folder / V1, slices=SlicePolicy(slices=2))
     with torch.inference_mode():
         expected = (first(volumes[:, :, 1]) + first(volumes[:, :, 4])) / 2
         assert torch.allclose(network(volumes), expected, atol=1e-6)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import argparse
 import textwrap
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fourfold.features import Listing
 
 __all__ = ["add_arguments", "run"]
 
@@ -18,6 +22,11 @@ def run(options: argparse.Namespace) -> int:
 
     for listing in available():
         print(listing.name)
-        for line in (listing.summary, f"trained on: {listing.trained_on}", f"source: {listing.source}"):
-            print(textwrap.fill(line, 110, initial_indent="    ", subsequent_indent="      "))
+        facts = ("trained on", listing.trained_on), ("source", listing.source), *_of_weights(listing)
+        for line in (listing.summary, *(f"{what}: {fact}" for what, fact in facts)):
+            print(textwrap.fill(line, 110, initial_indent="    ", subsequent_indent="      ", break_on_hyphens=False))
     return 0
+
+
+def _of_weights(listing: Listing) -> tuple[tuple[str, str], ...]:
+    return (("file", listing.file), ("licence", listing.licence)) if listing.name.endswith("PATH") else ()

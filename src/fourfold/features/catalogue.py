@@ -1,37 +1,42 @@
 """Which extractors there are, and how a word on the command line becomes one.
 
-A specification is ``NAME``, ``PATH``, ``NAME=PATH``, ``mobilenet:PATH`` or ``imitation:PATH``, with options behind a
-question mark: ``pixels?size=16``,
+A specification is ``NAME``, ``PATH``, ``NAME=PATH``, or ``KIND:PATH`` for a network that is known here
+(``mobilenet:PATH``, ``inception:PATH``), with options behind a question mark: ``pixels?size=16``,
 ``mine=net.pt?size=224&mean=0.5&std=0.25&range=-1,1&trained_on=our own CT``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from fourfold.errors import InputError
+from fourfold.features.brought import from_plugin, plugin_lines
+from fourfold.features.builders import BUILT_IN, OF_FILES, network
 from fourfold.features.extractor import FeatureExtractor
+from fourfold.features.pretrained.kinds import KINDS
 
 __all__ = ["Listing", "available", "get"]
 
 
 class Listing(NamedTuple):
-    """One line of ``fourfold features``."""
+    """One entry of ``fourfold features``."""
 
     name: str
     summary: str
     trained_on: str
     source: str
+    file: str = "none needed"
+    licence: str = "none needed"
 
 
 def available() -> list[Listing]:
     """Every extractor, in the order in which a user should think of them."""
+    from fourfold.features.meshnet import MeshNet
     from fourfold.features.mobilenet import MobileNet
 
-    return [
+    built_in = [
         Listing(
             "radiomics",
             "first-order, texture and shape statistics of intensities, 2-D and 3-D; no weights, no training",
@@ -57,14 +62,47 @@ def available() -> list[Listing]:
             "MobileNetV1 0.25 or MobileNetV2, recognised from the arrays of the file at PATH",
             MobileNet.trained_on,
             "Howard et al. 2017, Sandler et al. 2018",
+            "arrays of either as npz, safetensors or state dict",
+            "of your file",
+        ),
+        *(
+            Listing(f"{kind.name}:PATH", kind.summary, kind.trained_on, kind.source, kind.file, kind.licence)
+            for kind in KINDS.values()
+        ),
+        Listing(
+            "meshnet:PATH",
+            "MeshNet for whole brains in voxels of 1 mm: mean and spread of each of its hidden maps",
+            MeshNet.trained_on,
+            MeshNet.source,
+            "npz with the order of its layers, such as 'meshnet3d_model20chan3cls.npz'",
+            "MIT",
+        ),
+        Listing(
+            "dreamsim:CACHE_DIR",
+            "DreamSim, tuned on people's judgements of natural images; not validated for radiology",
+            "natural images and judged synthetic ones; no medical image",
+            "Fu et al. 2023",
+            "the whole cache folder of the package dreamsim",
+            "MIT (package); weights: see there",
+        ),
+        Listing(
+            "tuned:DIR",
+            "an extractor that `fourfold rank fit` tuned to rank",
+            "what its tuned.json says",
+            "Fu et al. 2023 (the method)",
+            "a folder that rank fit wrote",
+            "yours",
         ),
         Listing(
             "NAME=PATH",
             "your own network: TorchScript, ONNX, or arrays of a known network (npz, safetensors, state dict)",
             "what you state with ?trained_on=...",
             "your file, by its SHA-256",
+            "yours",
+            "yours",
         ),
     ]
+    return [*built_in, *(Listing(*line) for line in plugin_lines(tuple(BUILT_IN)))]
 
 
 def get(specification: str) -> FeatureExtractor:
@@ -73,10 +111,12 @@ def get(specification: str) -> FeatureExtractor:
     Parameters
     ----------
     specification : str
-        ``"radiomics"``, ``"pixels"``, ``"histogram"``, ``"imitation"``, ``"random"``, ``"imitation:PATH"``,
-        ``"mobilenet:PATH"``, ``"NAME=PATH"`` or a path, each with options as ``"?key=value&key=value"``. A network's
-        options are ``size``, ``channels``, ``range`` (``low,high``), ``mean``, ``std`` (one value, or one a channel,
-        with commas), ``volumes`` (``slices`` or ``whole``), ``slices`` and ``trained_on``.
+        ``"radiomics"``, ``"pixels"``, ``"histogram"``, ``"imitation"``, ``"random"``, ``"KIND:PATH"`` with a kind of
+        `available` (``"inception:PATH"``), ``"NAME=KIND:PATH"``, ``"NAME=PATH"`` or a path, each with options as
+        ``"?key=value&key=value"``. Networks for planes take ``planes`` (``axial`` or ``three``), ``slices`` and
+        ``pool`` (``mean`` or ``planes``), which say what of a volume they see; networks for volumes take ``size``.
+        A network of your own also takes ``size``, ``channels``, ``range`` (``low,high``), ``mean``, ``std`` (one value,
+        or one a channel, with commas), ``volumes`` (``slices`` or ``whole``) and ``trained_on``.
 
     Raises
     ------
@@ -90,13 +130,16 @@ def get(specification: str) -> FeatureExtractor:
     """
     body, _, query = specification.strip().partition("?")
     options = _options(query, specification)
-    if body in _BUILT_IN:
-        return _BUILT_IN[body](options, specification)
+    if body in BUILT_IN:
+        return BUILT_IN[body](options, specification)
+    plugin = from_plugin(body, options, specification)
+    if plugin is not None:
+        return plugin
     name, path = _name_and_path(body, specification)
-    for kind, build in _OF_FILES.items():
+    for kind, build in OF_FILES.items():
         if path.startswith(kind):
             return build(name, path.removeprefix(kind), options, specification)
-    return _network(name, path, options, specification)
+    return network(name, path, options, specification)
 
 
 def _name_and_path(body: str, specification: str) -> tuple[str | None, str]:
@@ -105,11 +148,13 @@ def _name_and_path(body: str, specification: str) -> tuple[str | None, str]:
         name, path = None, body
     elif not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
         raise InputError(f"the name {name!r} in {specification!r} may hold letters, digits, '_', '.' and '-' only")
-    elif name in _BUILT_IN:
+    elif name in BUILT_IN:
         raise InputError(f"the name {name!r} in {specification!r} is taken; choose another for the file {path}")
-    if not path or path in _OF_FILES:
+    if path.removesuffix(":") in KINDS:
+        raise InputError(f"{specification!r} names no file; {KINDS[path.removesuffix(':')].advice}")
+    if not path or path in OF_FILES:
         raise InputError(f"{specification!r} names no file; {_choices()}")
-    looks_like_path = path.startswith(tuple(_OF_FILES)) or "/" in path or Path(path).suffix or Path(path).exists()
+    looks_like_path = path.startswith(tuple(OF_FILES)) or "/" in path or Path(path).suffix or Path(path).exists()
     if name is None and not looks_like_path:
         raise InputError(f"there is no feature extractor {body!r}; {_choices()}")
     return name, path
@@ -127,112 +172,3 @@ def _options(query: str, specification: str) -> dict[str, str]:
             raise InputError(f"the option {part!r} in {specification!r} is not of the form key=value")
         options[key] = value
     return options
-
-
-def _refuse_others(options: dict[str, str], known: tuple[str, ...], specification: str) -> None:
-    for key in options:
-        if key not in known:
-            raise InputError(
-                f"there is no option {key!r} in {specification!r}; "
-                + (f"there are: {', '.join(known)}" if known else "this extractor takes none")
-            )
-
-
-def _number(options: dict[str, str], key: str, kind: Callable[[str], Any], default: Any, specification: str) -> Any:
-    if key not in options:
-        return default
-    try:
-        return kind(options[key])
-    except ValueError as error:
-        raise InputError(f"the option {key}={options[key]!r} in {specification!r} is not a number") from error
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(float(part) for part in text.split(","))
-
-
-def _pixels(options: dict[str, str], specification: str) -> FeatureExtractor:
-    from fourfold.features.pixels import Pixels
-
-    _refuse_others(options, ("size",), specification)
-    return Pixels(size=_number(options, "size", int, 32, specification))
-
-
-def _random(options: dict[str, str], specification: str) -> FeatureExtractor:
-    from fourfold.features.untrained import Untrained
-
-    _refuse_others(options, ("seed",), specification)
-    return Untrained(seed=_number(options, "seed", int, 0, specification))
-
-
-def _histogram(options: dict[str, str], specification: str) -> FeatureExtractor:
-    from fourfold.features.histogram import Histogram
-
-    _refuse_others(options, (), specification)
-    return Histogram()
-
-
-def _radiomics(options: dict[str, str], specification: str) -> FeatureExtractor:
-    from fourfold.features.radiomics import Radiomics
-
-    _refuse_others(options, (), specification)
-    return Radiomics()
-
-
-def _imitation(options: dict[str, str], specification: str) -> FeatureExtractor:
-    from fourfold.features.imitation import Imitation
-
-    _refuse_others(options, ("seed", "slices"), specification)
-    seed, slices = (_number(options, key, int, default, specification) for key, default in (("seed", 0), ("slices", 3)))
-    return Imitation(seed=seed, slices=slices)
-
-
-def _imitation_file(name: str | None, path: str, options: dict[str, str], specification: str) -> FeatureExtractor:
-    from fourfold.features.imitation import Imitation
-
-    _refuse_others(options, ("slices",), specification)
-    return Imitation(path, name=name, slices=_number(options, "slices", int, 3, specification))
-
-
-def _mobilenet(name: str | None, path: str, options: dict[str, str], specification: str) -> FeatureExtractor:
-    from fourfold.features.mobilenet import MobileNet
-
-    _refuse_others(options, ("slices",), specification)
-    return MobileNet(path, name=name, slices=_number(options, "slices", int, 3, specification))
-
-
-def _network(name: str | None, path: str, options: dict[str, str], specification: str) -> FeatureExtractor:
-    from fourfold.features.inputs import InputPolicy
-    from fourfold.features.local import open_network
-
-    known = ("size", "channels", "range", "mean", "std", "volumes", "slices", "trained_on")
-    _refuse_others(options, known, specification)
-    span = _number(options, "range", _numbers, (0.0, 1.0), specification)
-    if len(span) != 2:
-        raise InputError(f"the option range={options['range']!r} in {specification!r} needs two numbers: low,high")
-    policy = InputPolicy(
-        size=_number(options, "size", int, None, specification),
-        channels=_number(options, "channels", int, 3, specification),
-        low=span[0],
-        high=span[1],
-        mean=_number(options, "mean", _numbers, (0.0,), specification),
-        std=_number(options, "std", _numbers, (1.0,), specification),
-        volumes=options.get("volumes", "slices"),
-        slices=_number(options, "slices", int, 3, specification),
-    )
-    plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", Path(path).stem).strip("_.-") or "network"
-    trained_on = options.get("trained_on", "not stated")
-    return open_network(path, name=name or plain, policy=policy, trained_on=trained_on)
-
-
-_BUILT_IN: dict[str, Callable[[dict[str, str], str], FeatureExtractor]] = {
-    "radiomics": _radiomics,
-    "pixels": _pixels,
-    "histogram": _histogram,
-    "imitation": _imitation,
-    "random": _random,
-}
-_OF_FILES: dict[str, Callable[[str | None, str, dict[str, str], str], FeatureExtractor]] = {
-    "mobilenet:": _mobilenet,
-    "imitation:": _imitation_file,
-}

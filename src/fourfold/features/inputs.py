@@ -2,13 +2,13 @@
 
 A network sees a fixed size, a number of channels and a value range. An `InputPolicy` states them, applies them
 and goes into the fingerprint of the extractor, since another policy gives other features. Volumes meet a network
-for planes as evenly spaced slices whose features are averaged.
+for planes as slices (`fourfold.features.slices`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -16,12 +16,24 @@ from torch import Tensor
 from torch.nn import functional
 
 from fourfold.errors import InputError
+from fourfold.features.slices import SlicePolicy, over_slices
 
-__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "InputPolicy", "over_slices", "resize", "with_channels"]
+__all__ = [
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
+    "InputPolicy",
+    "over_slices",
+    "resize",
+    "resize_like_tensorflow",
+    "with_channels",
+]
 
 # Mean and standard deviation of the red, green and blue channel over the ImageNet training set.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+# Standard deviation below which an image counts as constant, and is not blown up when it is standardised by itself.
+_CONSTANT = 1e-6
 
 
 @dataclass(frozen=True)
@@ -39,9 +51,16 @@ class InputPolicy:
     mean, std : tuple of float
         One value, or one a channel; ``(value - mean) / std``.
     volumes : {"slices", "whole"}
-        ``"slices"``: up to `slices` evenly spaced slices of the first spatial axis, features averaged.
+        ``"slices"``: the network takes planes, and sees those that `slices` names.
         ``"whole"``: the network takes volumes of shape (B, C, D, H, W).
-    slices : int
+    slices : SlicePolicy
+    resampling : {"antialiased", "bicubic", "bilinear", "tensorflow"}
+        How planes reach `size`: bilinear with antialiasing, bicubic with antialiasing, bilinear without (aliases where
+        it shrinks), or bilinear as TensorFlow 1 did, which also shifts the image by half a pixel. The last two are
+        there because published networks were measured with them. Volumes: see `resize`.
+    by_image : bool
+        Whether each image is first brought to mean 0 and standard deviation 1 of its own values, which hides
+        differences of brightness and contrast between sets.
     """
 
     size: int | None = None
@@ -51,7 +70,9 @@ class InputPolicy:
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     volumes: Literal["slices", "whole"] = "slices"
-    slices: int = 3
+    slices: SlicePolicy = field(default_factory=SlicePolicy)
+    resampling: Literal["antialiased", "bicubic", "bilinear", "tensorflow"] = "antialiased"
+    by_image: bool = False
 
     def __post_init__(self) -> None:
         if self.size is not None and self.size < 1:
@@ -68,8 +89,8 @@ class InputPolicy:
             raise InputError(f"the value range must rise, got {self.low} to {self.high}")
         if self.volumes not in ("slices", "whole"):
             raise InputError(f"volumes must be 'slices' or 'whole', got {self.volumes!r}")
-        if self.slices < 1:
-            raise InputError(f"slices must be at least 1, got {self.slices}")
+        if self.resampling not in _RESAMPLINGS:
+            raise InputError(f"resampling must be one of {', '.join(_RESAMPLINGS)}, got {self.resampling!r}")
 
     def describe(self) -> dict[str, Any]:
         """The policy as JSON can hold it."""
@@ -79,15 +100,19 @@ class InputPolicy:
             "range": [self.low, self.high],
             "mean": list(self.mean),
             "std": list(self.std),
-            "volumes": self.volumes,
-            "slices": self.slices,
+            "resampling": self.resampling,
+            "by_image": self.by_image,
+            "volumes": self.volumes if self.volumes == "whole" else self.slices.describe(),
         }
 
     def apply(self, images: Tensor) -> Tensor:
         """Images of shape (B, C, ...) in [0, 1] as the network expects them."""
         images = with_channels(images, self.channels)
         if self.size is not None:
-            images = resize(images, (self.size,) * (images.ndim - 2))
+            shape = (self.size,) * (images.ndim - 2)
+            images = resize(images, shape) if images.ndim == 5 else _RESAMPLINGS[self.resampling](images, shape)
+        if self.by_image:
+            images = _by_image(images)
         ones = (1,) * (images.ndim - 2)
         mean = torch.tensor(self.mean, dtype=images.dtype, device=images.device).reshape(1, -1, *ones)
         std = torch.tensor(self.std, dtype=images.dtype, device=images.device).reshape(1, -1, *ones)
@@ -96,7 +121,7 @@ class InputPolicy:
     def features(self, images: Tensor, network: Callable[[Tensor], Tensor]) -> Tensor:
         """Features of shape (B, d) of images or volumes under this policy."""
         if images.ndim == 5 and self.volumes == "slices":
-            return over_slices(images, self.slices, lambda planes: network(self.apply(planes)))
+            return self.slices.features(images, lambda planes: network(self.apply(planes)))
         return network(self.apply(images))
 
 
@@ -130,24 +155,40 @@ def resize(images: Tensor, shape: tuple[int, ...]) -> Tensor:
     return functional.interpolate(images, shape, mode="trilinear", align_corners=False)
 
 
-def over_slices(volumes: Tensor, slices: int, network: Callable[[Tensor], Tensor]) -> Tensor:
-    """Mean over slices of the features of planes.
+def resize_like_tensorflow(images: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Planes of shape (B, C, H, W) resampled to the spatial `shape` as TensorFlow 1 did, and so the first FID.
 
-    Parameters
-    ----------
-    volumes : Tensor, shape (B, C, D, H, W)
-    slices : int
-        At most this many slices at the centres of equal parts of the axis of length D.
-    network : callable
-        (B, C, H, W) to (B, d).
-
-    Returns
-    -------
-    Tensor, shape (B, d)
+    Bilinear without antialiasing; pixel k of n takes the value at k times (old length / n), so that the first pixels
+    of both images coincide rather than their corners.
     """
-    depth = volumes.shape[2]
-    count = min(slices, depth)
-    places = ((torch.arange(count, dtype=torch.float64) + 0.5) * depth / count).long().to(volumes.device)
-    planes = volumes.index_select(2, places).transpose(1, 2)
-    features = network(planes.reshape(-1, *planes.shape[2:]))
-    return features.reshape(len(volumes), count, -1).mean(dim=1)
+    for axis, length in zip((2, 3), shape):
+        have = images.shape[axis]
+        places = torch.arange(length, dtype=torch.float32, device=images.device) * (have / length)
+        low = places.long().clamp(max=have - 1)
+        high = (low + 1).clamp(max=have - 1)
+        share = (places - low).to(images.dtype).reshape((-1, 1) if axis == 2 else (-1,))
+        images = torch.lerp(images.index_select(axis, low), images.index_select(axis, high), share)
+    return images
+
+
+def _bilinear(images: Tensor, shape: tuple[int, ...]) -> Tensor:
+    return functional.interpolate(images, shape, mode="bilinear", align_corners=False)
+
+
+def _bicubic(images: Tensor, shape: tuple[int, ...]) -> Tensor:
+    return functional.interpolate(images, shape, mode="bicubic", antialias=True, align_corners=False)
+
+
+def _by_image(images: Tensor) -> Tensor:
+    axes = tuple(range(1, images.ndim))
+    mean = images.mean(dim=axes, keepdim=True)
+    spread = images.std(dim=axes, keepdim=True, correction=0)
+    return (images - mean) / torch.where(spread > _CONSTANT, spread, 1.0)
+
+
+_RESAMPLINGS: dict[str, Callable[[Tensor, tuple[int, ...]], Tensor]] = {
+    "antialiased": resize,
+    "bicubic": _bicubic,
+    "bilinear": _bilinear,
+    "tensorflow": resize_like_tensorflow,
+}

@@ -154,7 +154,7 @@ def open_network(
                 f"{path}: holds the arrays of a network but not the network, and it is none that is known here "
                 "(MobileNetV1, MobileNetV2); export it as TorchScript: torch.jit.trace(network, example).save('net.pt')"
             )
-        slices = policy.slices if policy else InputPolicy.slices
+        slices = policy.slices if policy else None
         return MobileNet.from_arrays(arrays, origin=str(path), sha256=sha256_of(file), name=name, slices=slices)
     return LocalNetwork(path, name=name, policy=policy, trained_on=trained_on)
 

@@ -21,6 +21,7 @@ from torch.nn import functional
 from fourfold.errors import InputError
 from fourfold.features.extractor import FeatureExtractor
 from fourfold.features.inputs import IMAGENET_MEAN, IMAGENET_STD, InputPolicy
+from fourfold.features.slices import SlicePolicy
 from fourfold.features.weights import read_arrays, sha256_of, weights_file
 
 __all__ = ["MobileNet"]
@@ -70,8 +71,8 @@ class MobileNet(FeatureExtractor):
         ``.npz``, ``.safetensors`` or state-dict file with the arrays of one of the two.
     name : str or None
         How reports call the space; ``"mobilenet_v1"`` or ``"mobilenet_v2"`` where None.
-    slices : int
-        Volumes: at most this many evenly spaced slices of the first spatial axis, features averaged.
+    slices : SlicePolicy or None
+        What of a volume is seen; None: `SlicePolicy`'s defaults.
 
     Raises
     ------
@@ -86,14 +87,20 @@ class MobileNet(FeatureExtractor):
     name = "mobilenet"
     trained_on = "ImageNet: 1.3 million photographs of 1000 kinds of object, no medical image"
 
-    def __init__(self, path: str | Path, *, name: str | None = None, slices: int = 3) -> None:
+    def __init__(self, path: str | Path, *, name: str | None = None, slices: SlicePolicy | None = None) -> None:
         file = weights_file(path)
         self.sha256 = sha256_of(file)
         self._build(read_arrays(file), str(path), name, slices)
 
     @classmethod
     def from_arrays(
-        cls, arrays: Mapping[str, np.ndarray], *, origin: str, sha256: str, name: str | None = None, slices: int = 3
+        cls,
+        arrays: Mapping[str, np.ndarray],
+        *,
+        origin: str,
+        sha256: str,
+        name: str | None = None,
+        slices: SlicePolicy | None = None,
     ) -> MobileNet:
         """A network from arrays that were read already; `origin` is the file that messages name."""
         network = cls.__new__(cls)
@@ -101,7 +108,10 @@ class MobileNet(FeatureExtractor):
         network._build(arrays, origin, name, slices)
         return network
 
-    def _build(self, arrays: Mapping[str, np.ndarray], origin: str, name: str | None, slices: int) -> None:
+    def _build(
+        self, arrays: Mapping[str, np.ndarray], origin: str, name: str | None, slices: SlicePolicy | None
+    ) -> None:
+        slices = slices or SlicePolicy()
         self.architecture = recognise(arrays)
         try:
             if self.architecture == "mobilenet_v1":
