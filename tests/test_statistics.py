@@ -23,7 +23,7 @@ from fourfold.statistics import (
 )
 
 
-@pytest.mark.parametrize("room", ["intervals", "discoveries", "tails"])
+@pytest.mark.parametrize("room", ["intervals", "discoveries", "tails", "curves", "mixture"])
 def test_the_examples_in_the_docstrings_run(room: str) -> None:
     found = doctest.testmod(importlib.import_module(f"fourfold.statistics.{room}"))
     assert found.attempted > 0

@@ -90,3 +90,22 @@ def test_drift_agrees_with_the_law_and_counts():
     assert drift(np.zeros(5, dtype=bool), 99, 0.05).p == 1
     with pytest.raises(InputError, match="there is no image"):
         drift(np.zeros(0, dtype=bool), 99, 0.05)
+
+
+def test_the_interval_of_the_share_outside_holds_its_null_for_fresh_sets():
+    from fourfold.outliers import outside_share
+
+    rng = np.random.default_rng(0)
+    held = 0
+    for _ in range(400):
+        limit = np.sort(rng.random(60))[57]
+        found = outside_share(rng.random(200) > limit, 60, 0.05)
+        held += found.interval[0] <= found.null <= found.interval[1]
+    assert 0.93 <= held / 400 <= 0.99
+
+
+def test_a_share_outside_needs_a_threshold():
+    from fourfold.outliers import outside_share
+
+    with pytest.raises(InputError, match="at least 19 patients, got 18"):
+        outside_share(np.ones(5, dtype=bool), 18, 0.05)

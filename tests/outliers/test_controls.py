@@ -57,6 +57,14 @@ def test_levels_see_the_window_that_scaled_histograms_remove(of_brains):
     assert abs(of_brains["window"].by_gate["histogram"] - 0.5) < 0.1
 
 
+@pytest.mark.parametrize("gate", ["pixels", "neighbours:pixels"])
+def test_gates_of_a_feature_space_see_shape_in_volumes_and_are_blind_to_fine_grain(of_brains, gate):
+    for name in ("inverted", "magnified", "shuffled"):
+        assert of_brains[name].by_gate[gate] >= 0.99
+    for name in ("noise x1.3", "small lesion"):
+        assert of_brains[name].by_gate[gate] < 0.8
+
+
 def test_blind_spots_are_named(of_brains, of_chests):
     for found in (of_brains, of_chests):
         assert not found["small lesion"].covered

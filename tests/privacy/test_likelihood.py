@@ -6,14 +6,8 @@ import torch
 from scipy import stats
 
 from fourfold.comparison import Comparison, Features
-from fourfold.privacy.likelihood import (
-    _loss,
-    feature_likelihood_divergence,
-    fit_bandwidths,
-    likelihood_gap,
-    likelihood_gap_score,
-    negative_log_likelihoods,
-)
+from fourfold.privacy.likelihood import likelihood_gap, likelihood_gap_score
+from fourfold.statistics.mixture import _loss, feature_likelihood_divergence, fit_bandwidths, negative_log_likelihoods
 
 SCALES = np.arange(1, 65) ** -0.5
 

@@ -25,7 +25,7 @@ from fourfold.comparison import Comparison, Features
 from fourfold.errors import InputError
 from fourfold.resampling import Estimate, deal, leave_out, normal_interval, too_few
 
-__all__ = ["calibrate_distance", "inverse_sizes"]
+__all__ = ["calibrate_distance", "inverse_sizes", "together"]
 
 Distance = Callable[[np.ndarray, np.ndarray], float]
 # Null at sizes (n, m) over null at sizes (a, b), from (n, m, a, b).
@@ -147,7 +147,7 @@ def _deals(
     n, m = len(training), len(comparison.synthetic)
     pool, shares = training, (0.5, min(0.5, m / n))
     if holdout is not None:
-        pool = _together(training, holdout)
+        pool = together(training, holdout)
         shares = (n / len(pool), min(m, len(holdout)) / len(pool))
     narrow = _narrow(pool, pool, rng)
     dealt = narrow(pool)
@@ -187,7 +187,8 @@ def _jackknife(distance: Distance, first: Features, second: Features, parts: int
     return sum((len(one) - 1) * float(np.var(one)) for one in (without_x, without_y))
 
 
-def _together(first: Features, second: Features) -> Features:
+def together(first: Features, second: Features) -> Features:
+    """Two real sets as one pool; patients where both know them."""
     patients = None
     if first.patients is not None and second.patients is not None:
         patients = np.concatenate([first.patients, second.patients])

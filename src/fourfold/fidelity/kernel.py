@@ -20,6 +20,7 @@ left out of the means: the distance stays unbiased and its variance counts group
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -28,7 +29,10 @@ import torch
 
 from fourfold.errors import InputError
 
-__all__ = ["KernelDistance", "kernel_distance", "kernel_distance_with_variance"]
+__all__ = ["Kernel", "KernelDistance", "cubic", "kernel_distance", "kernel_distance_with_variance"]
+
+# Inner products (p, q), which it may overwrite, and the number of features to the kernel's values (p, q).
+Kernel = Callable[[np.ndarray, int], np.ndarray]
 
 # Images to a block of the kernel matrix: 2048 x 2048 float32 entries are 16 MiB.
 _BLOCK = 2048
@@ -51,6 +55,15 @@ class KernelDistance:
     value: float
     variance: float
     null_variance: float
+
+
+def cubic(products: np.ndarray, width: int) -> np.ndarray:
+    """The kernel (a.b / d + 1)^3 (Binkowski et al. 2018)."""
+    products *= 1.0 / width
+    products += 1.0
+    values = np.square(products)
+    values *= products
+    return values
 
 
 def kernel_distance(x: np.ndarray, y: np.ndarray) -> float:
@@ -88,7 +101,12 @@ def kernel_distance(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def kernel_distance_with_variance(
-    x: np.ndarray, y: np.ndarray, *, x_groups: np.ndarray | None = None, y_groups: np.ndarray | None = None
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    x_groups: np.ndarray | None = None,
+    y_groups: np.ndarray | None = None,
+    kernel: Kernel = cubic,
 ) -> KernelDistance:
     """Kernel distance with its analytic variance.
 
@@ -98,6 +116,8 @@ def kernel_distance_with_variance(
         As for `kernel_distance`. Products are taken in the precision of the input, sums in float64.
     x_groups, y_groups : array of int, shapes (N,) and (M,), or None
         Equal numbers mark images that belong together (one patient). At least two groups in each set.
+    kernel : callable
+        Of the inner products of two blocks of rows, and the number of features.
 
     Returns
     -------
@@ -122,7 +142,7 @@ def kernel_distance_with_variance(
             f"the sets have {left.rows.shape[1]} and {right.rows.shape[1]} features; "
             "compute both with one feature extractor"
         )
-    xx, yy, xy = _within(left), _within(right), _across(left, right)
+    xx, yy, xy = _within(left, kernel), _within(right, kernel), _across(left, right, kernel)
     n, m = left.sizes.sum(), right.sizes.sum()
     value = xx.mean + yy.mean - 2.0 * xy.mean
     linear = _linear(left.sizes, xx, xy.row_sums, xy.mean, m) + _linear(right.sizes, yy, xy.column_sums, xy.mean, n)
@@ -187,16 +207,12 @@ class _Sums:
     centred: float
 
 
-def _sums(left: _Grouped, right: _Grouped, rows: slice, columns: slice) -> np.ndarray:
+def _sums(left: _Grouped, right: _Grouped, rows: slice, columns: slice, kernel: Kernel) -> np.ndarray:
     """Kernel sums of each pair of groups of a block, float64."""
     (a, a_starts), (b, b_starts) = left.part(rows), right.part(columns)
     wide = torch.float64 if torch.float64 in (a.dtype, b.dtype) else torch.float32
     # NumPy's product is the faster one on some processors, and it halves the work where both sides are one array.
-    scaled = a.to(wide).numpy() @ b.to(wide).numpy().T
-    scaled *= 1.0 / a.shape[1]
-    scaled += 1.0
-    block = np.square(scaled)
-    block *= scaled
+    block = kernel(a.to(wide).numpy() @ b.to(wide).numpy().T, a.shape[1])
     if a_starts is not None:
         block = np.add.reduceat(block, a_starts, axis=0, dtype=np.float64)
     if b_starts is not None:
@@ -204,12 +220,12 @@ def _sums(left: _Grouped, right: _Grouped, rows: slice, columns: slice) -> np.nd
     return block
 
 
-def _within(grouped: _Grouped) -> _Sums:
+def _within(grouped: _Grouped, kernel: Kernel) -> _Sums:
     sizes, ranges = grouped.sizes, grouped.blocks()
     row_sums, weighted, squares = np.zeros(len(sizes)), np.zeros(len(sizes)), 0.0
     for place, rows in enumerate(ranges):
         for columns in ranges[place:]:
-            block = _sums(grouped, grouped, rows, columns)
+            block = _sums(grouped, grouped, rows, columns, kernel)
             if rows == columns:
                 np.fill_diagonal(block, 0.0)
             row_sums[rows] += block.sum(axis=1, dtype=np.float64)
@@ -232,13 +248,13 @@ def _within(grouped: _Grouped) -> _Sums:
     return _Sums(mean, row_sums, row_sums, pairs, centred)
 
 
-def _across(left: _Grouped, right: _Grouped) -> _Sums:
+def _across(left: _Grouped, right: _Grouped, kernel: Kernel) -> _Sums:
     n, m = len(left.sizes), len(right.sizes)
     row_sums, column_sums, row_weighted, column_weighted = np.zeros(n), np.zeros(m), np.zeros(n), np.zeros(m)
     squares = 0.0
     for rows in left.blocks():
         for columns in right.blocks():
-            block = _sums(left, right, rows, columns)
+            block = _sums(left, right, rows, columns, kernel)
             row_sums[rows] += block.sum(axis=1, dtype=np.float64)
             column_sums[columns] += block.sum(axis=0, dtype=np.float64)
             row_weighted[rows] += _product(block, right.sizes[columns])

@@ -21,7 +21,17 @@ from scipy import stats
 from fourfold.errors import InputError
 from fourfold.statistics import clopper_pearson, control_threshold
 
-__all__ = ["Drift", "Surprise", "drift", "fewest_patients", "fit_surprise", "one_image_a_patient", "threshold"]
+__all__ = [
+    "Drift",
+    "OutsideShare",
+    "Surprise",
+    "drift",
+    "fewest_patients",
+    "fit_surprise",
+    "one_image_a_patient",
+    "outside_share",
+    "threshold",
+]
 
 
 def fewest_patients(alpha: float) -> int:
@@ -195,3 +205,80 @@ def drift(outside: np.ndarray, calibration_patients: int, alpha: float) -> Drift
     rank = math.floor(alpha * (calibration_patients + 1) + 1e-9)
     law = stats.betabinom(trials, max(rank, 1), calibration_patients + 1 - max(rank, 1))
     return Drift(count, trials, alpha, clopper_pearson(count, trials), min(1.0, float(law.sf(count - 1))))
+
+
+@dataclass(frozen=True)
+class OutsideShare:
+    """The share of a set that lies outside, beside what fresh real images give.
+
+    Parameters
+    ----------
+    value : float
+        Share outside, in [0, 1].
+    null : float
+        Mean share of fresh real images, at most alpha.
+    interval : (float, float)
+        95 % interval of `value` that counts the threshold's own uncertainty as well, so that `null` outside of it is
+        evidence.
+    null_interval : (float, float)
+        Where 95 % of sets of as many fresh real images lie, for thresholds read from as many patients.
+    """
+
+    value: float
+    null: float
+    interval: tuple[float, float]
+    null_interval: tuple[float, float]
+
+
+def outside_share(outside: np.ndarray, calibration_patients: int, alpha: float) -> OutsideShare:
+    """The share of a set that lies outside a threshold that was read from real patients.
+
+    Parameters
+    ----------
+    outside : array of bool, shape (m,)
+        One independent image each.
+    calibration_patients : int
+        n, from whose scores the threshold at alpha was read; at least `fewest_patients`.
+    alpha : float
+
+    Returns
+    -------
+    OutsideShare
+        The share of fresh images above the threshold is a beta variable with parameters ``r = floor(alpha (n + 1))``
+        and ``n + 1 - r``. Its interval and that of the share outside are joined by their squares on either side (the
+        MOVER of Zou and Donner): of simulated fresh sets with n from 19 to 400 and m from 60 to 1000, 93 to 99 % of
+        the intervals hold the null.
+
+    Raises
+    ------
+    InputError
+        Where there is no image, or too few calibration patients.
+
+    References
+    ----------
+    G. Y. Zou, A. Donner, Stat. Med. 27 (2008) 1693.
+
+    Examples
+    --------
+    >>> found = outside_share(np.arange(200) < 30, calibration_patients=99, alpha=0.05)
+    >>> found.value, found.null, tuple(round(edge, 3) for edge in found.interval)
+    (0.15, 0.05, (0.08, 0.213))
+    """
+    trials, count = len(outside), int(np.sum(outside))
+    if not trials:
+        raise InputError("there is no image to look for outliers in; give at least one")
+    if calibration_patients < fewest_patients(alpha):
+        raise InputError(
+            f"a threshold at alpha {alpha:g} is read from at least {fewest_patients(alpha)} patients, got "
+            f"{calibration_patients}; give more patients or a larger alpha"
+        )
+    rank = math.floor(alpha * (calibration_patients + 1) + 1e-9)
+    rest = calibration_patients + 1 - rank
+    value, null = count / trials, rank / (calibration_patients + 1)
+    low, high = clopper_pearson(count, trials)
+    null_low, null_high = stats.beta.ppf((0.025, 0.975), rank, rest)
+    band = stats.betabinom(trials, rank, rest).ppf((0.025, 0.975)) / trials
+    below, above = math.hypot(value - low, null_high - null), math.hypot(high - value, null - null_low)
+    return OutsideShare(
+        value, null, (max(value - below, 0.0), min(value + above, 1.0)), (float(band[0]), float(band[1]))
+    )

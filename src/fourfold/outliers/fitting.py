@@ -7,7 +7,7 @@ several gates are compared is found by cross-validation among the fitted patient
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -17,9 +17,9 @@ from fourfold.images import ImageSet, near_duplicate_groups
 from fourfold.outliers.conformal import fewest_patients, fit_surprise, one_image_a_patient
 from fourfold.outliers.distances import FEWEST, IMAGES_A_COMPONENT, Distance, fit_mahalanobis, fit_nearest
 from fourfold.outliers.gates import Gate, Gates
-from fourfold.outliers.views import Progress, View, embed, views
+from fourfold.outliers.views import Progress, embed, views
 
-__all__ = ["CALIBRATION", "DEFAULT_FEATURES", "DEFAULT_GATES", "fit_gates"]
+__all__ = ["CALIBRATION", "DEFAULT_FEATURES", "DEFAULT_GATES", "calibrated_gates", "deal_patients", "fit_gates"]
 
 DEFAULT_GATES = ("levels", "histogram", "regions", "gradients", "nearest:histogram")
 DEFAULT_FEATURES: tuple[str | FeatureExtractor, ...] = ("radiomics", "pixels?size=16")
@@ -83,28 +83,81 @@ def fit_gates(
     if real.preparation is None:
         raise InputError(f"the {real.name} set is not prepared; prepare it with the images to be judged")
     patients = near_duplicate_groups(real) if real.patients is None else real.patients
-    fit_rows, held_rows = _dealt(patients, alpha, calibration, np.random.default_rng([seed, 0]))
-    held_rows = held_rows[one_image_a_patient(patients[held_rows], np.random.default_rng([seed, 1]))]
+    fit_rows, held_rows = deal_patients(patients, alpha, calibration, seed)
     fitted, held = real.take(fit_rows), real.take(held_rows)
     seen = embed(fitted, looked_at, memory, device, progress)
     fresh = embed(held, looked_at, memory, device, progress)
-    folds = _folds(patients[fit_rows], np.random.default_rng([seed, 2]))
+    made, together = calibrated_gates(
+        asked,
+        seen,
+        fresh,
+        patients[fit_rows],
+        standardise=[name for name, view in looked_at.items() if view.extractor.standardise],
+        seed=seed,
+        memory=memory,
+        progress=progress,
+    )
+    count = len(np.unique(patients[fit_rows]))
+    return Gates(alpha, made, looked_at, real.preparation, fitted, held, count, together, memory=memory, device=device)
+
+
+def calibrated_gates(
+    asked: Sequence[tuple[str, str, int | None]],
+    seen: Mapping[str, np.ndarray],
+    fresh: Mapping[str, np.ndarray],
+    patients: np.ndarray,
+    *,
+    standardise: Collection[str] = (),
+    seed: int = 0,
+    memory: int = 1 << 30,
+    progress: Progress | None = None,
+) -> tuple[tuple[Gate, ...], np.ndarray]:
+    """Gates from features: fitted to some real patients, calibrated on others.
+
+    Parameters
+    ----------
+    asked : sequence of (str, str, int or None)
+        Name, view and rank of each gate, as `fourfold.outliers.views.views` gives them.
+    seen, fresh : mapping of str to array, shape (N, d) and (n, d)
+        By view: features of the images that are fitted, and of those that are calibrated on, one a patient.
+    patients : array, shape (N,)
+        Whose the fitted images are.
+    standardise : collection of str
+        Views whose columns are scaled to equal spread first.
+    seed, memory, progress
+        As for `fit_gates`.
+
+    Returns
+    -------
+    gates : tuple of Gate
+    together : array, shape (n,)
+        The largest surprise of each calibration image over the gates: the scale of one threshold for all of them.
+
+    Raises
+    ------
+    InputError
+        Where there are too few images to fit, or all of them have the same features.
+    """
+    folds = _folds(patients, np.random.default_rng([seed, 2]))
     made = []
     for place, (name, view, rank) in enumerate(asked):
         if progress is not None:
             progress("fitting the gates", place, len(asked))
-        made.append(_gate(name, looked_at[view], rank, seen[view], fresh[view], patients[fit_rows], folds, memory))
+        scaled = view in standardise
+        made.append(_gate(name, view, scaled, rank, seen[view], fresh[view], patients, folds, memory))
     if progress is not None:
         progress("fitting the gates", len(asked), len(asked))
-    together = np.max([gate.surprise.of(gate.calibration) for gate in made], axis=0)
-    count = len(np.unique(patients[fit_rows]))
-    return Gates(
-        alpha, tuple(made), looked_at, real.preparation, fitted, held, count, together, memory=memory, device=device
-    )
+    return tuple(made), np.max([gate.surprise.of(gate.calibration) for gate in made], axis=0)
 
 
-def _dealt(patients: np.ndarray, alpha: float, share: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to fit and rows to calibrate on; no patient in both."""
+def deal_patients(patients: np.ndarray, alpha: float, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to fit and rows to calibrate on, one a patient; no patient in both.
+
+    Raises
+    ------
+    InputError
+        Where there are too few patients for both.
+    """
     names, numbers = np.unique(patients, return_inverse=True)
     needed = fewest_patients(alpha)
     if len(names) < needed + _FEWEST_FITTED:
@@ -114,8 +167,10 @@ def _dealt(patients: np.ndarray, alpha: float, share: float, rng: np.random.Gene
         )
     count = min(max(round(share * len(names)), needed), len(names) - _FEWEST_FITTED)
     calibrates = np.zeros(len(names), dtype=bool)
-    calibrates[rng.permutation(len(names))[:count]] = True
-    return np.flatnonzero(~calibrates[numbers]), np.flatnonzero(calibrates[numbers])
+    calibrates[np.random.default_rng([seed, 0]).permutation(len(names))[:count]] = True
+    held = np.flatnonzero(calibrates[numbers])
+    held = held[one_image_a_patient(np.asarray(patients)[held], np.random.default_rng([seed, 1]))]
+    return np.flatnonzero(~calibrates[numbers]), held
 
 
 def _folds(patients: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -126,7 +181,8 @@ def _folds(patients: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def _gate(
     name: str,
-    view: View,
+    view: str,
+    standardise: bool,
     rank: int | None,
     seen: np.ndarray,
     fresh: np.ndarray,
@@ -137,7 +193,6 @@ def _gate(
     """Fit, find the scale by cross-validation, calibrate."""
 
     def fit(rows: np.ndarray) -> Distance:
-        standardise = view.extractor.standardise
         if rank is not None:
             return fit_nearest(seen[rows], standardise=standardise, rank=rank)
         most = len(np.unique(patients[rows])) // IMAGES_A_COMPONENT
@@ -147,4 +202,4 @@ def _gate(
     for fold in range(_FOLDS):
         left_out[folds == fold] = fit(folds != fold).score(seen[folds == fold], memory)
     distance = fit(np.ones(len(seen), dtype=bool))
-    return Gate(name, view.name, distance, fit_surprise(left_out), distance.score(fresh, memory))
+    return Gate(name, view, distance, fit_surprise(left_out), distance.score(fresh, memory))

@@ -26,7 +26,7 @@ from fourfold.statistics import empirical_p_values, holm
 if TYPE_CHECKING:
     from fourfold.outliers.controls import ControlResult
 
-__all__ = ["Gate", "Gates", "Judgement"]
+__all__ = ["Gate", "Gates", "Judgement", "judge_by_gates"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,27 +172,7 @@ class Gates:
 
     def judge_features(self, features: Mapping[str, np.ndarray]) -> Judgement:
         """The same for features by view, as `fourfold.outliers.views.embed` gives them."""
-        scores = {gate.name: gate.distance.score(features[gate.view], self.memory) for gate in self.gates}
-        p = {gate.name: empirical_p_values(scores[gate.name], gate.calibration) for gate in self.gates}
-        surprises = np.stack([gate.surprise.of(scores[gate.name]) for gate in self.gates], axis=1)
-        corrected = np.stack([holm(row)[1] for row in np.stack(list(p.values()), axis=1)])
-        largest = surprises.max(axis=1)
-        return Judgement(
-            alpha=self.alpha,
-            p=empirical_p_values(largest, self.calibration),
-            outside=largest > self.threshold,
-            surprise=largest,
-            p_values=MappingProxyType(p),
-            adjusted=MappingProxyType({name: corrected[:, place] for place, name in enumerate(p)}),
-            nearness=MappingProxyType(
-                {
-                    gate.name: empirical_p_values(-scores[gate.name], -gate.calibration)
-                    for gate in self.gates
-                    if gate.name.startswith("nearest:")
-                }
-            ),
-            leading=np.array(self.names)[surprises.argmax(axis=1)],
-        )
+        return judge_by_gates(self.gates, self.calibration, features, self.alpha, self.memory)
 
     def shareable(self, controls: Sequence[ControlResult] = ()) -> dict[str, Any]:
         """What may be published: names, numbers of patients, thresholds and controls, and nothing of any image.
@@ -218,6 +198,49 @@ class Gates:
             ],
             "controls": [control.to_json() for control in controls],
         }
+
+
+def judge_by_gates(
+    gates: Sequence[Gate],
+    calibration: np.ndarray,
+    features: Mapping[str, np.ndarray],
+    alpha: float,
+    memory: int = 1 << 30,
+) -> Judgement:
+    """What calibrated gates say about images, from their features.
+
+    Parameters
+    ----------
+    gates : sequence of Gate
+    calibration : array, shape (n,)
+        The largest surprise of each calibration image.
+    features : mapping of str to array, shape (m, d)
+        By view.
+    alpha : float
+    memory : int
+        Bytes for searches.
+    """
+    scores = {gate.name: gate.distance.score(features[gate.view], memory) for gate in gates}
+    p = {gate.name: empirical_p_values(scores[gate.name], gate.calibration) for gate in gates}
+    surprises = np.stack([gate.surprise.of(scores[gate.name]) for gate in gates], axis=1)
+    corrected = np.stack([holm(row)[1] for row in np.stack(list(p.values()), axis=1)])
+    largest = surprises.max(axis=1)
+    return Judgement(
+        alpha=alpha,
+        p=empirical_p_values(largest, calibration),
+        outside=largest > threshold(calibration, alpha),
+        surprise=largest,
+        p_values=MappingProxyType(p),
+        adjusted=MappingProxyType({name: corrected[:, place] for place, name in enumerate(p)}),
+        nearness=MappingProxyType(
+            {
+                gate.name: empirical_p_values(-scores[gate.name], -gate.calibration)
+                for gate in gates
+                if gate.name.startswith("nearest:")
+            }
+        ),
+        leading=np.array([gate.name for gate in gates])[surprises.argmax(axis=1)],
+    )
 
 
 def _scale(preparation: Preparation) -> tuple[Any, ...]:

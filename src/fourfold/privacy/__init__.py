@@ -28,7 +28,7 @@ from fourfold.privacy.exchangeability import exchangeability, two_sample_area
 from fourfold.privacy.identical_match import identical_match_share
 from fourfold.privacy.inference import attribute_inference, inference
 from fourfold.privacy.legacy import LegacyTriple, legacy_triple
-from fourfold.privacy.likelihood import Likelihoods, feature_likelihood_divergence, likelihood_gap
+from fourfold.privacy.likelihood import Likelihoods, likelihood_gap
 from fourfold.privacy.linkage import half_linkage, linkage, second_scan_linkage
 from fourfold.privacy.membership import worst_case_membership
 from fourfold.privacy.neighbour_ratio import nearest_neighbour_ratio
@@ -90,7 +90,6 @@ __all__ = [
     "expected_copy_count",
     "expected_exposure",
     "exposure",
-    "feature_likelihood_divergence",
     "find_copies",
     "half_linkage",
     "highest_correlation",

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 from scipy import stats
 
+from fourfold.score import Metric, Score
+
 __all__ = ["Estimate", "normal_interval"]
 
 
@@ -24,6 +26,34 @@ class Estimate:
     def because(self, reason: str) -> Estimate:
         """The same with a further reason."""
         return replace(self, reason=reason if self.reason is None else f"{self.reason}; {reason}")
+
+    def at_most(self, limit: float) -> Estimate:
+        """The same for a score that is published cut at `limit`: the cut moves value, null and both intervals alike.
+
+        Whatever lay in the interval still does, and more where the null is the limit itself: chance then takes the
+        score out of it on one side only, and a 95 % interval holds the null in 97.5 %.
+        """
+        return replace(
+            self,
+            value=None if self.value is None else min(self.value, limit),
+            null=None if self.null is None else min(self.null, limit),
+            interval=None if self.interval is None else (min(self.interval[0], limit), min(self.interval[1], limit)),
+            null_interval=None
+            if self.null_interval is None
+            else (min(self.null_interval[0], limit), min(self.null_interval[1], limit)),
+        )
+
+    def score(self, metric: Metric, space: str, **fields: object) -> Score:
+        """The estimate as a score of a metric in a feature space; `fields` are further ones of `Score`."""
+        return Score(
+            axis=metric.axis,
+            name=metric.name,
+            **vars(self),
+            better=metric.better,
+            features=space,
+            source=metric.source,
+            **fields,
+        )
 
 
 def normal_interval(
