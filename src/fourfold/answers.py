@@ -1,4 +1,4 @@
-"""Asks one metric, or the store where the same code asked it before about the same images."""
+"""Asks metrics, or the store where the same code asked them before about the same images."""
 
 from __future__ import annotations
 
@@ -11,12 +11,46 @@ from typing import Any
 
 import numpy as np
 
-from fourfold.comparison import Progress
+from fourfold.comparison import Comparison, Progress, Sets, Spaces
 from fourfold.features import FeatureExtractor, ResultStore
 from fourfold.opening import Opened
-from fourfold.score import Metric, Score, from_record, to_record
+from fourfold.score import Metric, Score, from_record, is_plugin, to_record
 
-__all__ = ["answer", "answer_key", "code_digest"]
+__all__ = ["answer", "answer_key", "answers", "code_digest"]
+
+
+def answers(
+    asked: Sequence[Metric],
+    opened: Opened,
+    comparisons: Mapping[str, Comparison],
+    extractors: Sequence[FeatureExtractor],
+    results: ResultStore | None,
+    progress: Progress,
+) -> list[Score]:
+    """The scores of every metric that was asked for, in the order in which they were.
+
+    Parameters
+    ----------
+    asked : sequence of Metric
+    opened : Opened
+    comparisons : mapping of str to Comparison
+        By feature space, the leading one first; rows are those of the sets.
+    extractors : sequence of FeatureExtractor
+        Behind the comparisons.
+    results : ResultStore or None
+        None computes everything and keeps nothing.
+    progress : callable
+        Called with (task, done, total).
+    """
+    found: list[Score] = []
+    for metric in asked:
+        # What the store knows of a score is the digest of Fourfold's code, which a plug-in is no part of.
+        kept = None if is_plugin(metric) else results
+        for space, subject in _subjects(metric, opened.sets, comparisons):
+            behind = [one for one in extractors if space is None or one.name == space]
+            key = answer_key(metric, [] if metric.kind == "images" else behind, opened)
+            found.extend(answer(metric, subject, key, kept, progress))
+    return found
 
 
 def answer_key(metric: Metric, extractors: Sequence[FeatureExtractor], opened: Opened) -> str:
@@ -75,6 +109,19 @@ def answer(
         arrays = {f"{place}/{name}": column for place, (_, own) in enumerate(written) for name, column in own.items()}
         results.put(key, [_plain(record) for record, _ in written], arrays)
     return scores
+
+
+def _subjects(metric: Metric, sets: Sets, comparisons: Mapping[str, Comparison]) -> list[tuple[str | None, Any]]:
+    """What a metric is asked about: each feature space that it is meant for, or all of them or the images, once."""
+    if metric.kind == "images":
+        return [(None, sets)]
+    if metric.kind == "spaces":
+        return [(None, Spaces(sets, comparisons))]
+    return [
+        (space, comparison)
+        for space, comparison in comparisons.items()
+        if metric.spaces is None or space in metric.spaces
+    ]
 
 
 def _plain(value: Any) -> Any:

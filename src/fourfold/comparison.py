@@ -8,7 +8,7 @@ serves attacks that need to know what patients look like in general: other patie
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -78,6 +78,10 @@ class Sets:
     reference: ImageSet | None = None
     thorough: bool = False
 
+    def take(self, rows: Mapping[Role, np.ndarray]) -> Sets:
+        """The chosen rows of the sets that are named, the other sets whole."""
+        return replace(self, **{role: getattr(self, role).take(own) for role, own in rows.items()})
+
 
 @dataclass
 class Comparison:
@@ -118,6 +122,11 @@ class Comparison:
         if chosen is None:
             raise ValueError(f"there is no {role} set")
         return chosen
+
+    def take(self, rows: Mapping[Role, np.ndarray]) -> Comparison:
+        """The chosen rows of the sets that are named, the other sets whole; neighbours are searched anew."""
+        chosen = {role: self.set(role).take(own) for role, own in rows.items()}
+        return replace(self, **chosen, _found={}, _counted={})
 
     def neighbors(self, queries: Role, points: Role, k: int) -> Neighbors:
         """The `k` nearest `points` of each of the `queries`, nearest first.

@@ -13,14 +13,16 @@ import numpy as np
 import torch
 
 from fourfold import __version__, fidelity, privacy, utility, variety
-from fourfold.answers import answer, answer_key
-from fourfold.comparison import Comparison, Features, Progress, Role, Sets, Spaces, no_progress
+from fourfold.answers import answers
+from fourfold.comparison import Comparison, Progress, Role, Sets, no_progress
 from fourfold.errors import InputError
-from fourfold.features import FeatureExtractor, FeatureStore, ResultStore, extract
+from fourfold.feature_spaces import compared_in
+from fourfold.features import FeatureExtractor, FeatureStore, ResultStore
 from fourfold.features import get as get_extractor
 from fourfold.opening import Opened, SetSummary, open_sets
 from fourfold.privacy import Policy
-from fourfold.score import AXES, Axis, Metric, Score, metrics
+from fourfold.score import AXES, Axis, Metric, Score, broken_plugins, metrics
+from fourfold.subgroups import Grouping, named_columns, score_groups
 from fourfold.tables import image_table, training_table
 from fourfold.verdicts import Verdict, decide, with_common_bands
 
@@ -60,6 +62,8 @@ class Evaluation:
         The feature spaces, for plots.
     policy : Policy
         The limits that the privacy verdict was judged by.
+    groups : mapping of str to Grouping
+        By column, the same scores for every group of it, as `evaluate` was asked by ``by``.
     """
 
     scores: tuple[Score, ...]
@@ -74,6 +78,7 @@ class Evaluation:
     sets: Sets = field(repr=False)
     comparisons: Mapping[str, Comparison] = field(repr=False)
     policy: Policy = field(default_factory=Policy)
+    groups: Mapping[str, Grouping] = field(default_factory=dict)
 
     def __getitem__(self, key: str) -> Score:
         """A score by ``"axis/name"`` (its first feature space) or ``"axis/name@features"``."""
@@ -102,6 +107,7 @@ def evaluate(
     *,
     features: Sequence[str | FeatureExtractor] = DEFAULT_FEATURES,
     only: Iterable[str] | None = None,
+    by: Sequence[str] = (),
     thorough: bool = False,
     policy: Policy | None = None,
     splits: Mapping[Role, str] | None = None,
@@ -134,6 +140,9 @@ def evaluate(
         Feature spaces, the leading one first; see `fourfold.features.get`.
     only : iterable of str or None
         Axes or metrics (``"privacy"``, ``"variety/coverage"``) to ask for; None for all.
+    by : sequence of str
+        Columns of the metadata (``"label"``, ``"sex"``, ``"age:20,40,60"``): every metric is asked for each of their
+        groups as well, see `fourfold.subgroups`.
     thorough : bool
         Ask the metrics that only a full audit asks as well; one that `only` names is asked in any case.
     policy : Policy or None
@@ -170,6 +179,7 @@ def evaluate(
     started = time.perf_counter()
     policy = Policy() if policy is None else policy
     asked = _asked(only, thorough)
+    columns_asked = named_columns(by)
     extractors = _extractors(features)
     opened = open_sets(
         synthetic,
@@ -193,17 +203,21 @@ def evaluate(
     feature_store = None if store is False else FeatureStore(store)
     results = None if store is False else ResultStore(store)
     comparisons = {
-        extractor.name: _comparison(opened, extractor, feature_store, workers, device) for extractor in extractors
+        extractor.name: compared_in(opened, extractor, feature_store, workers, device) for extractor in extractors
     }
-    scores: list[Score] = []
-    for metric in asked:
-        for space, subject in _subjects(metric, opened.sets, comparisons):
-            behind = extractors if metric.kind == "spaces" else [one for one in extractors if one.name == space]
-            key = answer_key(metric, behind, opened)
-            scores.extend(answer(metric, subject, key, results, progress))
-    scores = with_common_bands(scores)
+    scores = with_common_bands(answers(asked, opened, comparisons, extractors, results, progress))
+    groups = {
+        column.name: score_groups(column, asked, opened, comparisons, extractors, results, progress)
+        for column in columns_asked
+    }
     verdicts = _verdicts(scores, opened, policy)
-    notes = [*opened.notes, *(feature_store.notes if feature_store else ()), *(results.notes if results else ())]
+    left_out = [f"A metric was not asked: {plugin.problem}." for plugin in broken_plugins()]
+    notes = [
+        *opened.notes,
+        *left_out,
+        *(feature_store.notes if feature_store else ()),
+        *(results.notes if results else ()),
+    ]
     return Evaluation(
         scores=tuple(scores),
         verdicts=verdicts,
@@ -215,6 +229,7 @@ def evaluate(
         settings={
             "seed": seed,
             "only": None if only is None else sorted(only),
+            "by": [{"column": column.name, "edges": list(column.edges)} for column in columns_asked],
             "fourfold": __version__,
             "torch": torch.__version__,
             "numpy": np.__version__,
@@ -225,6 +240,7 @@ def evaluate(
         sets=opened.sets,
         comparisons=comparisons,
         policy=policy,
+        groups=groups,
     )
 
 
@@ -234,6 +250,9 @@ def _asked(only: Iterable[str] | None, thorough: bool) -> list[Metric]:
         return [metric for metric in known if thorough or not metric.thorough]
     wanted = set(only)
     unknown = wanted - {metric.key for metric in known} - set(AXES)
+    for plugin in broken_plugins():
+        if plugin.name in {name.rpartition("/")[2] for name in unknown}:
+            raise InputError(str(plugin.problem))
     if unknown:
         raise InputError(
             f"there is no axis or metric {', '.join(sorted(map(repr, unknown)))}; "
@@ -257,80 +276,6 @@ def _extractors(features: Sequence[str | FeatureExtractor]) -> list[FeatureExtra
     if twice:
         raise InputError(f"two feature extractors are called {twice[0]!r}; name one of them: NAME=PATH")
     return found
-
-
-def _comparison(
-    opened: Opened, extractor: FeatureExtractor, store: FeatureStore | None, workers: int, device: str
-) -> Comparison:
-    """The three sets in one feature space, scaled by the training set where the extractor asks for it."""
-    sets = opened.sets
-    values = {
-        role: extract(image_set, extractor, store=store, workers=workers, progress=sets.progress, device=device)
-        for role, image_set in _roles(sets).items()
-    }
-    names = extractor.feature_names()
-    if extractor.standardise:
-        values, names = _standardised(values, names)
-    features = {
-        role: Features(values[role], opened.patients[role], image_set.labels, _findings(image_set))
-        for role, image_set in _roles(sets).items()
-    }
-    return Comparison(
-        space=extractor.name,
-        training=features["training"],
-        synthetic=features["synthetic"],
-        holdout=features.get("holdout"),
-        reference=features.get("reference"),
-        seed=sets.seed,
-        memory=sets.memory,
-        names=names,
-    )
-
-
-def _roles(sets: Sets) -> dict[Role, Any]:
-    found: dict[Role, Any] = {"training": sets.training, "synthetic": sets.synthetic}
-    if sets.holdout is not None:
-        found["holdout"] = sets.holdout
-    if sets.reference is not None:
-        found["reference"] = sets.reference
-    return found
-
-
-def _standardised(
-    values: Mapping[Role, np.ndarray], names: tuple[str, ...] | None
-) -> tuple[dict[Role, np.ndarray], tuple[str, ...] | None]:
-    """Columns by the training set's mean and standard deviation; columns that do not vary there are dropped."""
-    training = values["training"].astype(np.float64)
-    mean, spread = training.mean(axis=0), training.std(axis=0)
-    varies = spread > 1e-6 * np.maximum(np.abs(mean), 1e-6)
-    if not varies.any():
-        varies = np.ones_like(varies)
-        spread = np.ones_like(spread)
-    scaled = {
-        role: ((own.astype(np.float64)[:, varies] - mean[varies]) / spread[varies]).astype(np.float32)
-        for role, own in values.items()
-    }
-    kept = None if names is None else tuple(name for name, keep in zip(names, varies, strict=True) if keep)
-    return scaled, kept
-
-
-def _findings(image_set: Any) -> dict[str, np.ndarray] | None:
-    names = sorted({name for entry in image_set.entries for name in entry.labels})
-    if not names:
-        return None
-    return {name: np.array([entry.labels.get(name, np.nan) for entry in image_set.entries]) for name in names}
-
-
-def _subjects(metric: Metric, sets: Sets, comparisons: Mapping[str, Comparison]) -> list[tuple[str | None, Any]]:
-    if metric.kind == "images":
-        return [(None, sets)]
-    if metric.kind == "spaces":
-        return [(None, Spaces(sets, comparisons))]
-    return [
-        (space, comparison)
-        for space, comparison in comparisons.items()
-        if metric.spaces is None or space in metric.spaces
-    ]
 
 
 def _verdicts(scores: Sequence[Score], opened: Opened, policy: Policy) -> dict[Axis, Verdict]:

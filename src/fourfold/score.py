@@ -14,14 +14,18 @@ from typing import Any, Literal
 
 import numpy as np
 
+from fourfold.plugins import METRICS, Plugin, plugins
+
 __all__ = [
     "AXES",
     "Axis",
     "Better",
     "Metric",
     "Score",
+    "broken_plugins",
     "does_not_apply",
     "from_record",
+    "is_plugin",
     "metrics",
     "register",
     "to_record",
@@ -236,5 +240,35 @@ def register(metric: Metric) -> Metric:
 
 
 def metrics() -> tuple[Metric, ...]:
-    """Every metric in the register, by axis, then in the order of registration."""
-    return tuple(sorted(_REGISTER.values(), key=lambda metric: AXES.index(metric.axis)))
+    """Every metric in the register and of the plug-ins, by axis, then in the order of registration."""
+    brought = [plugin.brings for plugin in _plugins() if plugin.problem is None]
+    return tuple(sorted([*_REGISTER.values(), *brought], key=lambda metric: AXES.index(metric.axis)))
+
+
+def is_plugin(metric: Metric) -> bool:
+    """Whether a metric comes from a plug-in."""
+    return metric.key not in _REGISTER
+
+
+def broken_plugins() -> tuple[Plugin, ...]:
+    """Plug-ins that were to bring a metric and cannot, with their problems."""
+    return tuple(plugin for plugin in _plugins() if plugin.problem is not None)
+
+
+def _plugins() -> list[Plugin]:
+    return [_checked(plugin) for plugin in plugins(METRICS)]
+
+
+def _checked(plugin: Plugin) -> Plugin:
+    metric = plugin.brings
+    if plugin.problem is not None:
+        return plugin
+    if not isinstance(metric, Metric):
+        return plugin.refused(f"brings a {type(metric).__name__} where a fourfold.Metric is needed")
+    if metric.name != plugin.name:
+        return plugin.refused(f"brings a metric of another name, {metric.name!r}")
+    if metric.axis not in AXES:
+        return plugin.refused(f"brings a metric on the axis {metric.axis!r}, and the axes are {', '.join(AXES)}")
+    if metric.key in _REGISTER:
+        return plugin.refused(f"brings a metric whose name is taken, {metric.key}")
+    return plugin

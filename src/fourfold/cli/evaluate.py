@@ -17,6 +17,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--only", action="append", metavar="NAME", help="an axis or metric, e.g. privacy or variety/coverage"
     )
     parser.add_argument(
+        "--by",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="score every group of a metadata column as well, e.g. label, sex or age:20,40,60 (bands)",
+    )
+    parser.add_argument(
         "--require",
         action="append",
         default=[],
@@ -37,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     check_writable(options.output)
     asked = evaluation_of(options)
     with progress_bars(options.quiet) as progress:
-        evaluation = evaluate(**asked, only=options.only, progress=progress)
+        evaluation = evaluate(**asked, only=options.only, by=options.by, progress=progress)
         progress("writing the report", 0, 1)
         page = evaluation.report(options.output)
         progress("writing the report", 1, 1)

@@ -15,6 +15,7 @@ import numpy as np
 
 from fourfold.report.redaction import Redaction, plain
 from fourfold.score import Score
+from fourfold.subgroups import Group, Grouping
 
 if TYPE_CHECKING:
     from fourfold.evaluation import Evaluation, SetSummary
@@ -59,14 +60,9 @@ def scores_document(evaluation: Evaluation) -> dict[str, Any]:
     }
     document = plain(document)
     private = {key: redaction.value(document[key]) for key in ("verdicts", "extractors", "settings", "notes")}
-    scores = [
-        {
-            key: redaction.value(item) if key in ("reason", "details", "null_source") else item
-            for key, item in row.items()
-        }
-        for row in document["scores"]
-    ]
-    return {**document, **private, "scores": scores}
+    scores = [_redacted(row, redaction) for row in document["scores"]]
+    groups = {redaction.text(column): _grouping(grouping, redaction) for column, grouping in evaluation.groups.items()}
+    return {**document, **private, "scores": scores, "groups": groups}
 
 
 def scores_json(evaluation: Evaluation) -> bytes:
@@ -123,6 +119,37 @@ def _set(summary: SetSummary, evaluation: Evaluation) -> dict[str, Any]:
         "scaling": {key: evaluation.preparation.get(key) for key in ("rule", "low", "high")},
         "skipped": len(summary.skipped),
     }
+
+
+def _grouping(grouping: Grouping, redaction: Redaction) -> dict[str, Any]:
+    """The groups of a column; those too small to be scored are counted and not named."""
+    scored = [group for group in grouping.groups if group.scores]
+    return {
+        "notes": [redaction.text(note) for note in grouping.notes],
+        "too_small": len(grouping.groups) - len(scored),
+        "groups": [
+            {
+                "name": redaction.text(group.name),
+                "images": dict(group.images),
+                "patients": dict(group.patients),
+                "scores": [
+                    {**_redacted(plain(_score(score)), redaction), **_departure(group, score)} for score in group.scores
+                ],
+            }
+            for group in scored
+        ],
+    }
+
+
+def _departure(group: Group, score: Score) -> dict[str, Any]:
+    found = group.departure(score)
+    return {"departs": None if found is None else found.standing, "adjusted_p": None if found is None else found.p}
+
+
+def _redacted(row: dict[str, Any], redaction: Redaction) -> dict[str, Any]:
+    """A score with its free text redacted."""
+    free = ("reason", "details", "null_source")
+    return {key: redaction.value(item) if key in free else item for key, item in row.items()}
 
 
 def _score(score: Score) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from fourfold.report.endpoints import EndpointRow, endpoint_rows
 from fourfold.report.evidence import Plot
 from fourfold.report.gallery import Gallery, Pair
 from fourfold.report.redaction import Redaction, plain
+from fourfold.report.subgroups import GroupTable, group_tables
 from fourfold.score import AXES, Axis, Score, metrics
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ class Page:
     settings: tuple[Fact, ...]
     notes: tuple[str, ...]
     references: tuple[str, ...]
+    groups: tuple[GroupTable, ...] = ()
 
 
 def build(evaluation: Evaluation, edition: Edition, plots: Mapping[Axis, tuple[Plot, ...]]) -> Page:
@@ -159,6 +161,7 @@ def build(evaluation: Evaluation, edition: Edition, plots: Mapping[Axis, tuple[P
         settings=_facts(evaluation.settings, said),
         notes=tuple(said(note) for note in evaluation.notes),
         references=tuple(sorted({score.source for score in evaluation.scores if score.source})),
+        groups=group_tables(evaluation.groups, said, internal=internal),
     )
 
 
