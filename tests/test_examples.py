@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import os
 import re
 import subprocess
@@ -72,3 +73,15 @@ def test_release_films_judges_every_set_that_it_makes(tmp_path):
         assert f"\n{name}: 69 images" in output
         assert (tmp_path / f"{name}-report" / "index.html").is_file()
     assert (tmp_path / ("release" if "\nreleased" in output else "release.refused")).is_dir()
+
+
+def test_scores_while_training_logs_a_score_of_each_question_that_nears_its_null(tmp_path):
+    options = ("--patients", "120", "--steps", "200", "--every", "200", "-o", str(tmp_path))
+    assert "step   200  utility/train_synthetic_test_real" in run("scores_while_training.py", *options)
+    with (tmp_path / "csv" / "0" / "metrics.csv").open(encoding="utf-8") as stream:
+        first, last = csv.DictReader(stream)
+    assert {name.partition("/")[0] for name in first} == {"step", "fidelity", "variety", "privacy", "utility"}
+    assert float(last["fidelity/kernel_distance/null"]) == 0.0
+    assert float(last["fidelity/kernel_distance"]) < 0.8 * float(first["fidelity/kernel_distance"])
+    assert float(first["variety/coverage"]) < float(last["variety/coverage"]) < float(last["variety/coverage/null"])
+    assert list((tmp_path / "tensorboard" / "0").glob("events.out.tfevents.*"))
