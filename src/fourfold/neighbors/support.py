@@ -114,7 +114,11 @@ def kernel_support(
     ).distances
     # Where a large group leaves fewer neighbours than asked for, its farthest one is taken.
     distances = np.where(np.isfinite(found), found, -np.inf).max(axis=1)
-    bandwidth = max(float(np.median(distances)), np.finfo(np.float64).tiny)
+    bandwidth = float(np.median(distances))
+    if bandwidth <= 0:
+        # Most points coincide: the nearest of those that do not says what near is.
+        apart = distances[distances > 0]
+        bandwidth = float(apart.min()) if len(apart) else 1.0
     rng = np.random.default_rng([seed, len(points)])
     times = np.stack([np.bincount(rng.integers(0, count, count), minlength=count) for _ in range(bootstraps)])
     weights = np.concatenate([np.ones((1, len(points))), times[:, codes]]).astype(np.float64)
