@@ -8,15 +8,20 @@ import fourfold
 
 ROOMS = (
     "auditing",
+    "comparing",
     "features",
     "fidelity",
     "generate",
     "images",
+    "metric_cards",
+    "monai",
     "neighbors",
     "outliers",
     "privacy",
     "releasing",
     "report",
+    "subgroups",
+    "torchmetrics",
     "utility",
     "variety",
 )

@@ -10,16 +10,18 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "fourfold"
 # From the ground up; rooms on one line share a floor. A room may import itself and whatever lies below it.
 FLOORS = (
     ("errors",),
+    ("plugins",),
     ("images", "score", "statistics", "neighbors"),
     ("features",),
     ("outliers",),
     ("comparison",),
     ("resampling",),
-    ("fidelity", "variety", "privacy", "utility", "torchmetrics", "generate"),
-    ("verdicts", "opening"),
-    ("answers", "tables"),
+    ("fidelity", "variety", "privacy", "utility", "generate"),
+    ("verdicts", "opening", "torchmetrics", "metric_cards"),
+    ("answers", "feature_spaces", "tables", "monai"),
+    ("subgroups",),
     ("evaluation", "report"),
-    ("auditing",),
+    ("auditing", "comparing"),
     ("releasing",),
     ("cli",),
 )
@@ -28,9 +30,8 @@ FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 NEIGHBOURS_ALLOWED = {
     ("evaluation", "report"),
     ("report", "evaluation"),
+    ("report", "comparing"),
     ("images", "neighbors"),
-    ("torchmetrics", "fidelity"),
-    ("torchmetrics", "variety"),
 }
 
 

@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from fourfold import (
         auditing,
+        comparing,
         features,
         fidelity,
         generate,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         variety,
     )
     from fourfold.auditing import Audit, audit
+    from fourfold.comparing import ComparedSets, compare
     from fourfold.errors import FourfoldError, InputError, MissingExtra, UnreadableImage
     from fourfold.evaluation import Evaluation, evaluate
     from fourfold.generate.models import Model, open_model
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Audit": "fourfold.auditing",
+    "ComparedSets": "fourfold.comparing",
     "Evaluation": "fourfold.evaluation",
     "FourfoldError": "fourfold.errors",
     "ImageSet": "fourfold.images",
@@ -51,6 +54,7 @@ _HOMES = {
     "UtilityStudy": "fourfold.utility.study",
     "audit": "fourfold.auditing",
     "check_sets": "fourfold.images",
+    "compare": "fourfold.comparing",
     "evaluate": "fourfold.evaluation",
     "metrics": "fourfold.score",
     "open_model": "fourfold.generate.models",
@@ -63,6 +67,7 @@ _HOMES = {
 }
 _ROOMS = (
     "auditing",
+    "comparing",
     "features",
     "fidelity",
     "generate",
@@ -78,6 +83,7 @@ _ROOMS = (
 
 __all__ = [
     "Audit",
+    "ComparedSets",
     "Evaluation",
     "FourfoldError",
     "ImageSet",
@@ -92,6 +98,8 @@ __all__ = [
     "audit",
     "auditing",
     "check_sets",
+    "compare",
+    "comparing",
     "evaluate",
     "features",
     "fidelity",

@@ -1,3 +1,4 @@
+import argparse
 import errno
 import re
 
@@ -6,8 +7,9 @@ import pytest
 from PIL import Image
 
 from fourfold.cli.main import COMMANDS, main
-from fourfold.cli.options import columns_of, memory_of, size_of
+from fourfold.cli.options import add_preparation, add_reading, columns_of, memory_of, reading_of, size_of
 from fourfold.errors import InputError
+from fourfold.images.reading import Reading
 
 
 @pytest.fixture
@@ -196,6 +198,17 @@ def test_options_are_parsed_or_refused_in_words():
         memory_of("lots")
     with pytest.raises(InputError, match="--column takes ROLE=NAME"):
         columns_of(["MRN"])
+
+
+def test_options_of_reading_become_one_reading():
+    parser = argparse.ArgumentParser()
+    add_preparation(parser)
+    add_reading(parser)
+    assert reading_of(parser.parse_args([]), {"training": None}) == Reading(splits={})
+    words = "--size 12x8 --channels 1 --scaling 0:9 --column patient=MRN --root r --volumes --slices --skip-broken"
+    assert reading_of(parser.parse_args(words.split()), {"training": "a", "holdout": None}) == Reading(
+        {"training": "a"}, {"patient": "MRN"}, "r", True, True, True, (12, 8), 1, "0:9"
+    )
 
 
 def test_a_root_for_tables_does_not_touch_folders(folders, capsys):

@@ -26,6 +26,7 @@ COMMANDS = {
     "demo": "evaluate phantoms with planted truth and write the report",
     "check": "what is in a set, what is broken, duplicates, leakage between sets",
     "evaluate": "the four answers about a synthetic set",
+    "compare": "several synthetic sets side by side: ranks, Pareto front, which scores agree and predict utility",
     "audit": "the whole privacy audit of a synthetic set, with the statement for a data protection officer",
     "utility": "whether a model that learned from synthetic images works on real patients, beside controls",
     "adapt": "carry a network over to another kind of image, without labels there, through aligned pairs",
@@ -37,6 +38,7 @@ COMMANDS = {
     "verify": "whether a release is what it says it is: every byte, its documents, its images",
     "metrics": "the metrics there are, with their sources",
     "features": "the feature extractors there are",
+    "rank": "how well a feature extractor ranks images as people or a rule do, and tuning it to",
     "recipes": "the generators there are, with their options, and whether one keeps the rules",
 }
 
