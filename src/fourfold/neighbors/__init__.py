@@ -6,12 +6,17 @@ Everything here works on plain arrays; nothing knows what an image is.
 from fourfold.neighbors.counts import BallCounts, ball_counts, count_within, mutual_ball_counts
 from fourfold.neighbors.distances import pair_distances
 from fourfold.neighbors.exact import Neighbors, nearest
+from fourfold.neighbors.meeting import Meeting, meetings
+from fourfold.neighbors.pruning import Pruning
 
 __all__ = [
     "BallCounts",
+    "Meeting",
     "Neighbors",
+    "Pruning",
     "ball_counts",
     "count_within",
+    "meetings",
     "mutual_ball_counts",
     "nearest",
     "pair_distances",

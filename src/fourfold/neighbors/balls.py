@@ -15,6 +15,8 @@ from fourfold.errors import InputError
 from fourfold.neighbors.blocks import Blocks, checked, pairwise
 from fourfold.neighbors.distances import MetricName
 from fourfold.neighbors.exact import nearest
+from fourfold.neighbors.frames import Frame
+from fourfold.neighbors.sides import Side
 
 __all__ = ["ball_radii", "depth_in_balls", "with_centres"]
 
@@ -108,8 +110,9 @@ def depth_in_balls(
     kept = min(_CANDIDATES, len(points))
     best = torch.full((len(queries), kept), torch.inf)
     who = torch.zeros((len(queries), kept), dtype=torch.int64)
-    blocks = Blocks(queries, points, metric, memory, same=False)
-    scale = torch.from_numpy(1.0 / np.maximum(blocks.squared(radii), np.finfo(np.float32).tiny)).float()
+    frame = Frame.around(points, metric, queries)
+    blocks = Blocks(Side(queries, frame, 0), Side(points, frame, memory // 4), memory // 2)
+    scale = torch.from_numpy(1.0 / np.maximum(frame.squared(radii), np.finfo(np.float32).tiny)).float()
     for rows, columns, squared in blocks:
         squared.clamp_(min=0.0).mul_(scale[columns])
         values, places = torch.topk(squared, min(kept, squared.shape[1]), dim=1, largest=False)

@@ -1,21 +1,29 @@
 """How many vectors lie in the balls around others: the counts under precision, recall, density and coverage.
 
-Screened in float32 a block at a time; pairs too close to the radius for the block's error bound are scored again in
-float64, so that the strict comparison is that of a brute-force count.
+Screened a block at a time by bounds from below; pairs that the bound does not place are scored again in float64, so
+that the strict comparison is that of a brute-force count. A set against itself takes half the blocks.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 
 from fourfold.errors import InputError
-from fourfold.neighbors.blocks import Blocks, Excluded, checked, pairwise
+from fourfold.neighbors.blocks import Blocks, checked, pairwise
 from fourfold.neighbors.distances import MetricName
+from fourfold.neighbors.exclusion import Excluded
+from fourfold.neighbors.frames import Frame
+from fourfold.neighbors.narrowing import narrowed_count
+from fourfold.neighbors.pruning import Pruning, PruningChoice
+from fourfold.neighbors.sides import Side
 
-__all__ = ["BallCounts", "ball_counts", "count_within", "mutual_ball_counts"]
+__all__ = ["BallCounts", "Tally", "ball_counts", "balls", "count_within", "mutual_ball_counts", "radii_of", "turned"]
+
+# Stripes of rows bound the list of hits where nearly every pair is one.
+_STRIPE = 256
 
 
 @dataclass(frozen=True)
@@ -28,10 +36,87 @@ class BallCounts:
         For each query, the number of balls that contain it.
     inside : array, shape (m,)
         For each point, the number of queries inside its ball.
+    pruning : Pruning
+        What the count was spared; it has no influence on the above.
     """
 
     containing: np.ndarray
     inside: np.ndarray
+    pruning: Pruning = field(default=Pruning(), compare=False, repr=False)
+
+
+class Tally:
+    """Both directions of the counts between two sets, filled while the blocks of their distances go by.
+
+    Parameters
+    ----------
+    queries, points : arrays, shapes (n, d) and (m, d)
+    frame : Frame
+    point_radii, query_radii : arrays, shapes (m,) and (n,), or None
+        Radii of the balls around points and around queries; None where those are not asked for.
+    memory : int
+
+    Attributes
+    ----------
+    around_points : BallCounts
+        Queries in the balls around points.
+    around_queries : BallCounts
+        The same pairs in the balls around queries, still by query (`containing`) and by point (`inside`).
+    """
+
+    def __init__(
+        self,
+        queries: np.ndarray,
+        points: np.ndarray,
+        frame: Frame,
+        point_radii: np.ndarray | None,
+        query_radii: np.ndarray | None,
+        memory: int,
+    ) -> None:
+        self._queries, self._points, self._frame, self._memory = (queries, points, frame, memory)
+        self._point_radii, self._query_radii = point_radii, query_radii
+        self.around_points, self.around_queries = (
+            BallCounts(np.zeros(len(queries), dtype=np.int64), np.zeros(len(points), dtype=np.int64)) for _ in range(2)
+        )
+        highest = float(np.finfo(np.float32).max) / 2
+        self._point_limits, self._query_limits = (
+            None if radii is None else np.minimum(frame.squared(radii), highest) for radii in (point_radii, query_radii)
+        )
+
+    def take(self, rows: slice, columns: slice, block: torch.Tensor, doubt: float) -> None:
+        """Count the pairs of a block of bounds, which are too small by no more than `doubt`."""
+        for top in range(0, len(block), _STRIPE):
+            part = slice(rows.start + top, min(rows.start + top + _STRIPE, rows.stop))
+            stripe = block[top : top + _STRIPE]
+            if self._point_limits is not None and self._point_radii is not None:
+                limits, radii = self._point_limits[None, columns], self._point_radii[None, columns]
+                self._count(self.around_points, part, columns, stripe, doubt, limits, radii)
+            if self._query_limits is not None and self._query_radii is not None:
+                limits, radii = self._query_limits[part, None], self._query_radii[part, None]
+                self._count(self.around_queries, part, columns, stripe, doubt, limits, radii)
+
+    def _count(
+        self,
+        counts: BallCounts,
+        rows: slice,
+        columns: slice,
+        block: torch.Tensor,
+        doubt: float,
+        limits: np.ndarray,
+        radii: np.ndarray,
+    ) -> None:
+        high = torch.from_numpy(np.nextafter(limits.astype(np.float32), np.float32(np.inf))).to(block.device)
+        i, j = np.divmod(np.flatnonzero((block <= high).cpu().numpy()), block.shape[1])
+        if not len(i):
+            return
+        value = block[i, j].cpu().numpy() if block.device.type != "cpu" else block.numpy()[i, j]
+        hit = value < np.broadcast_to(limits, block.shape)[i, j] - doubt
+        close = np.flatnonzero(~hit)
+        a, b = i[close] + rows.start, j[close] + columns.start
+        distances = pairwise(self._queries, self._points, a, b, self._frame.metric, self._memory)
+        hit[close] = distances < np.broadcast_to(radii, block.shape)[i[close], j[close]]
+        counts.containing[rows] += np.bincount(i[hit], minlength=rows.stop - rows.start)
+        counts.inside[columns] += np.bincount(j[hit], minlength=columns.stop - columns.start)
 
 
 def ball_counts(
@@ -43,6 +128,7 @@ def ball_counts(
     query_groups: np.ndarray | None = None,
     point_groups: np.ndarray | None = None,
     memory: int = 1 << 30,
+    pruning: PruningChoice = "auto",
 ) -> BallCounts:
     """Count the queries strictly inside the balls around points.
 
@@ -50,10 +136,11 @@ def ball_counts(
     ----------
     queries : array, shape (n, d)
     points : array, shape (m, d)
+        Where it is the very object given as `queries`, half the products are done.
     radii : array, shape (m,)
         Radius of the ball around each point, in the unit of `metric`. A query is inside where its distance is
         strictly smaller.
-    metric, query_groups, point_groups, memory
+    metric, query_groups, point_groups, memory, pruning
         As for `nearest`.
 
     Returns
@@ -65,7 +152,12 @@ def ball_counts(
     InputError
         As for `nearest`.
     """
-    return _balls(queries, points, radii, None, metric, query_groups, point_groups, memory)[0]
+    queries, points = checked(queries, points, metric)
+    excluded = Excluded(query_groups, point_groups, False, len(queries), len(points))
+    radii = radii_of(radii, len(points))
+    if queries is points and excluded.symmetric:
+        return _within(points, radii, metric, excluded, memory, pruning)
+    return balls(queries, points, radii, None, metric, excluded, memory, pruning)[0]
 
 
 def mutual_ball_counts(
@@ -76,6 +168,7 @@ def mutual_ball_counts(
     *,
     metric: MetricName = "euclidean",
     memory: int = 1 << 30,
+    pruning: PruningChoice = "auto",
 ) -> tuple[BallCounts, BallCounts]:
     """Both directions of `ball_counts` from one pass over the pairs.
 
@@ -83,7 +176,7 @@ def mutual_ball_counts(
     ----------
     left, right : arrays, shapes (n, d) and (m, d)
     left_radii, right_radii : arrays, shapes (n,) and (m,)
-    metric, memory
+    metric, memory, pruning
         As for `nearest`.
 
     Returns
@@ -91,8 +184,11 @@ def mutual_ball_counts(
     (BallCounts, BallCounts)
         `right` in the balls around `left`, and `left` in the balls around `right`.
     """
-    around_right, around_left = _balls(left, right, right_radii, left_radii, metric, None, None, memory)
-    return BallCounts(around_left.inside, around_left.containing), around_right
+    left, right = checked(left, right, metric)
+    excluded = Excluded(None, None, False, len(left), len(right))
+    radii = radii_of(right_radii, len(right)), radii_of(left_radii, len(left))
+    around_right, around_left = balls(left, right, *radii, metric, excluded, memory, pruning)
+    return turned(around_left), around_right
 
 
 def count_within(
@@ -104,6 +200,7 @@ def count_within(
     query_groups: np.ndarray | None = None,
     point_groups: np.ndarray | None = None,
     memory: int = 1 << 30,
+    pruning: PruningChoice = "auto",
 ) -> np.ndarray:
     """For each query, the number of points whose ball contains it; see `ball_counts`."""
     return ball_counts(
@@ -114,65 +211,63 @@ def count_within(
         query_groups=query_groups,
         point_groups=point_groups,
         memory=memory,
+        pruning=pruning,
     ).containing
 
 
-def _balls(
+def radii_of(given: np.ndarray, size: int) -> np.ndarray:
+    """Radii as float64, shape (size,); raises InputError for another shape."""
+    radii = np.asarray(given, dtype=np.float64)
+    if radii.shape != (size,):
+        raise InputError(f"radii must have shape ({size},), got {radii.shape}")
+    return radii
+
+
+def turned(counts: BallCounts) -> BallCounts:
+    """The same counts with queries and points in each other's place."""
+    return BallCounts(counts.inside, counts.containing, counts.pruning)
+
+
+def balls(
     queries: np.ndarray,
     points: np.ndarray,
     point_radii: np.ndarray | None,
     query_radii: np.ndarray | None,
     metric: str,
-    query_groups: np.ndarray | None,
-    point_groups: np.ndarray | None,
+    excluded: Excluded,
     memory: int,
+    pruning: PruningChoice,
 ) -> tuple[BallCounts, BallCounts]:
-    """Pairs closer than the point's radius, and pairs closer than the query's, counted by query and by point."""
-    queries, points = checked(queries, points, metric)
-    excluded = Excluded(query_groups, point_groups, False, len(queries), len(points))
-    found = tuple(
-        BallCounts(np.zeros(len(queries), dtype=np.int64), np.zeros(len(points), dtype=np.int64)) for _ in range(2)
-    )
-    radii = tuple(
-        None if given is None else _radii(given, size)
-        for given, size in ((point_radii, len(points)), (query_radii, len(queries)))
-    )
-    if len(queries) == 0 or len(points) == 0:
-        return found
-    blocks = Blocks(queries, points, metric, memory, same=False)
-    highest = float(np.finfo(np.float32).max)
-    limits = tuple(None if given is None else np.minimum(blocks.squared(given), highest / 2) for given in radii)
-    for rows, columns, squared in blocks:
-        doubt = blocks.doubt(rows, columns)
-        left_out = excluded.pairs(rows, columns)
-        if left_out is not None:
-            squared[left_out] = torch.inf
-        for side, (counts, limit) in enumerate(zip(found, limits, strict=True)):
-            if limit is None:
-                continue
-            own = limit[columns] if side == 0 else limit[rows][:, None]
-            high = torch.from_numpy((own + doubt).astype(np.float32))
-            # Stripes of rows bound the list of hits where nearly every pair is one.
-            for top in range(0, len(squared), 256):
-                stripe = squared[top : top + 256]
-                near = stripe <= (high if side == 0 else high[top : top + 256])
-                i, j = np.divmod(np.flatnonzero(near.numpy()), stripe.shape[1])
-                if not len(i):
-                    continue
-                value = stripe.numpy()[i, j]
-                i += top
-                hit = value < (own[j] if side == 0 else own[i, 0]) - doubt
-                close = np.flatnonzero(~hit)
-                a, b = i[close] + rows.start, j[close] + columns.start
-                reach = radii[0][b] if side == 0 else radii[1][a]
-                hit[close] = pairwise(queries, points, a, b, metric, memory) < reach
-                counts.containing[rows] += np.bincount(i[hit], minlength=rows.stop - rows.start)
-                counts.inside[columns] += np.bincount(j[hit], minlength=columns.stop - columns.start)
-    return found
+    """Both directions of the counts, by query and by point each: in the balls around points, and around queries."""
+    frame = Frame.around(points, metric, queries)
+    tally = Tally(queries, points, frame, point_radii, query_radii, memory)
+    narrow, spared = narrowed_count(queries, points, frame, point_radii, query_radii, pruning, memory)
+    if len(queries) and len(points):
+        blocks = narrow or Blocks(Side(queries, frame, 0), Side(points, frame, memory // 4), memory // 2)
+        for rows, columns, block in blocks:
+            excluded.spare(rows, columns, block)
+            tally.take(rows, columns, block, np.inf if narrow else blocks.doubt(rows, columns))
+    return replace(tally.around_points, pruning=spared), replace(tally.around_queries, pruning=spared)
 
 
-def _radii(given: np.ndarray, size: int) -> np.ndarray:
-    radii = np.asarray(given, dtype=np.float64)
-    if radii.shape != (size,):
-        raise InputError(f"radii must have shape ({size},), got {radii.shape}")
-    return radii
+def _within(
+    points: np.ndarray, radii: np.ndarray, metric: str, excluded: Excluded, memory: int, pruning: PruningChoice
+) -> BallCounts:
+    """A set in its own balls: a block above the diagonal counts for the one below it too."""
+    frame = Frame.around(points, metric)
+    across = Tally(points, points, frame, radii, radii, memory)
+    along = Tally(points, points, frame, radii, None, memory)
+    narrow, spared = narrowed_count(points, points, frame, radii, radii, pruning, memory)
+    if len(points):
+        side = None if narrow else Side(points, frame, memory // 4)
+        blocks = narrow or Blocks(side, side, memory // 2)
+        for rows, columns, block in blocks:
+            excluded.spare(rows, columns, block)
+            tally = along if rows.start == columns.start else across
+            tally.take(rows, columns, block, np.inf if narrow else blocks.doubt(rows, columns))
+    below = turned(across.around_queries)
+    return BallCounts(
+        along.around_points.containing + across.around_points.containing + below.containing,
+        along.around_points.inside + across.around_points.inside + below.inside,
+        spared,
+    )
