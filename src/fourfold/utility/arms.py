@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from fourfold.utility.tasks import Labelled, Task
 
@@ -257,14 +258,16 @@ def _train(learner: Learner, fold: Fold, jobs: Sequence[_Job]) -> Iterator[tuple
         )
         return learner(images, task, job.repeats, fold.test, job.seed)
 
-    if learner.workers == 1:
-        for job in jobs:
-            yield job, train(job)
-        return
-    pool = ThreadPoolExecutor(learner.workers)
-    try:
-        waiting = {pool.submit(train, job): job for job in jobs}
-        for done in as_completed(waiting):
-            yield waiting[done], done.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    # Fits this small lose five sixths of their speed to threads of the matrix library that wait for each other.
+    with threadpool_limits(limits=1, user_api="blas"):
+        if learner.workers == 1:
+            for job in jobs:
+                yield job, train(job)
+            return
+        pool = ThreadPoolExecutor(learner.workers)
+        try:
+            waiting = {pool.submit(train, job): job for job in jobs}
+            for done in as_completed(waiting):
+                yield waiting[done], done.result()
+        finally:
+            pool.shutdown(cancel_futures=True)

@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from fourfold.utility.tasks import Labelled
+from fourfold.utility.threads import one_thread
 
 __all__ = ["BUILDING", "SmallNetwork", "balanced_loss", "laid_out", "one_cycle", "shrink", "stem"]
 
@@ -69,15 +70,11 @@ class SmallNetwork:
 
         The number of steps is fixed, so counting images several times (`repeats`) changes nothing.
         """
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
+        with one_thread():
             random = torch.Generator().manual_seed(seed)
             network = self._network(images.shape[1:], len(task.names), seed)
             self._train(network, torch.from_numpy(images), torch.from_numpy(task.targets), task.exclusive, random)
             return self._predict(network, torch.from_numpy(test), task.exclusive)
-        finally:
-            torch.set_num_threads(threads)
 
     def _network(self, shape: tuple[int, ...], outputs: int, seed: int) -> torch.nn.Module:
         from monai.networks.nets import ResNet

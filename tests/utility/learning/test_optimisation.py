@@ -5,29 +5,7 @@ from torch import nn
 
 from fourfold.errors import InputError
 from fourfold.utility.learning import Examples
-from fourfold.utility.learning.optimisation import Schedule, learned, one_thread
-
-
-@pytest.fixture
-def two_threads():
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(1)
-
-
-def test_one_thread_is_one_thread_and_gives_the_others_back(two_threads):
-    with one_thread():
-        assert torch.get_num_threads() == 1
-        with one_thread():
-            assert torch.get_num_threads() == 1
-        assert torch.get_num_threads() == 1
-    assert torch.get_num_threads() == 2
-
-
-def test_threads_come_back_after_a_failure_too(two_threads):
-    with pytest.raises(KeyboardInterrupt), one_thread():
-        raise KeyboardInterrupt
-    assert torch.get_num_threads() == 2
+from fourfold.utility.learning.optimisation import Schedule, learned
 
 
 def some(count):

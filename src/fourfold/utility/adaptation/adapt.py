@@ -21,7 +21,8 @@ from fourfold.errors import InputError
 from fourfold.utility.adaptation.alignment import displaced, displacements, edge_agreement
 from fourfold.utility.adaptation.regression import Regression, Seen, residuals, taught
 from fourfold.utility.learning.contract import Predictor
-from fourfold.utility.learning.optimisation import Scale, one_thread
+from fourfold.utility.learning.optimisation import Scale
+from fourfold.utility.threads import one_thread
 
 __all__ = ["Adaptation", "adapt", "network_of"]
 

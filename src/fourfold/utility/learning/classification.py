@@ -24,9 +24,10 @@ from fourfold.utility.learning.calibration import calibration_error, top_calls
 from fourfold.utility.learning.contract import Examples, Outcomes, Predictor, Progress, Task
 from fourfold.utility.learning.labels import columns_of, names_of, numbered, subgroups
 from fourfold.utility.learning.networks import CLASSIFIERS, build
-from fourfold.utility.learning.optimisation import Scale, Schedule, learned, one_thread
+from fourfold.utility.learning.optimisation import Scale, Schedule, learned
 from fourfold.utility.network import BATCHES, balanced_loss, laid_out
 from fourfold.utility.roc import area_under_curve
+from fourfold.utility.threads import one_thread
 
 __all__ = ["Classification", "prior_shift"]
 

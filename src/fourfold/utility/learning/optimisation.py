@@ -6,8 +6,7 @@ from generators of the seed, so that a seed gives the same network whatever else
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +17,9 @@ from fourfold.errors import InputError
 from fourfold.utility.learning.augmentation import augmented
 from fourfold.utility.learning.contract import Examples, Progress
 from fourfold.utility.network import laid_out, one_cycle
+from fourfold.utility.threads import one_thread
 
-__all__ = ["Scale", "Schedule", "learned", "one_thread", "optimise"]
+__all__ = ["Scale", "Schedule", "learned", "optimise"]
 
 
 @dataclass(frozen=True)
@@ -59,22 +59,6 @@ class Scale:
     def __call__(self, images: Tensor) -> Tensor:
         """Images as the network sees them."""
         return (images - self.centre) / self.spread
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Torch works in one thread meanwhile: sums in another order would give another network.
-
-    The number of threads belongs to the whole process, so whatever else runs in it is slowed down too; two of these at
-    once in different threads of Python undo each other. On leaving, however that comes about, the number is what it
-    was.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def learned(

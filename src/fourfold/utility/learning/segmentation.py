@@ -25,7 +25,7 @@ from fourfold.utility.learning.contract import Examples, Outcomes, Predictor, Pr
 from fourfold.utility.learning.labels import numbered, subgroups
 from fourfold.utility.learning.masks import regions, values_of_regions
 from fourfold.utility.learning.networks import SEGMENTERS, build
-from fourfold.utility.learning.optimisation import Scale, Schedule, learned, one_thread
+from fourfold.utility.learning.optimisation import Scale, Schedule, learned
 from fourfold.utility.learning.overlap import (
     Sizes,
     border_distances,
@@ -35,6 +35,7 @@ from fourfold.utility.learning.overlap import (
     sizes,
 )
 from fourfold.utility.network import laid_out
+from fourfold.utility.threads import one_thread
 
 __all__ = ["Segmentation"]
 
