@@ -22,11 +22,11 @@ from fourfold.features import get as get_extractor
 from fourfold.opening import Opened, SetSummary, open_sets
 from fourfold.privacy import Policy
 from fourfold.score import AXES, Axis, Metric, Score, broken_plugins, metrics
-from fourfold.subgroups import Grouping, named_columns, score_groups
+from fourfold.subgroups import Grouping, check_groups, named_columns, score_groups
 from fourfold.tables import image_table, training_table
 from fourfold.verdicts import Verdict, decide, with_common_bands
 
-__all__ = ["DEFAULT_FEATURES", "Evaluation", "SetSummary", "Verdict", "evaluate"]
+__all__ = ["DEFAULT_FEATURES", "Evaluation", "SetSummary", "Verdict", "asked_metrics", "evaluate"]
 
 # Two spaces without weights: conclusions that hold in one space only are not conclusions.
 DEFAULT_FEATURES = ("radiomics", "pixels")
@@ -178,7 +178,7 @@ def evaluate(
     """
     started = time.perf_counter()
     policy = Policy() if policy is None else policy
-    asked = _asked(only, thorough)
+    asked = asked_metrics(only, thorough)
     columns_asked = named_columns(by)
     extractors = _extractors(features)
     opened = open_sets(
@@ -200,6 +200,8 @@ def evaluate(
         memory=memory,
         progress=progress,
     )
+    for column in columns_asked:
+        check_groups(column, opened)
     feature_store = None if store is False else FeatureStore(store)
     results = None if store is False else ResultStore(store)
     comparisons = {
@@ -244,7 +246,8 @@ def evaluate(
     )
 
 
-def _asked(only: Iterable[str] | None, thorough: bool) -> list[Metric]:
+def asked_metrics(only: Iterable[str] | None, thorough: bool = False) -> list[Metric]:
+    """The metrics that `evaluate` asks; raises InputError where `only` names none that there is."""
     known = list(metrics())
     if only is None:
         return [metric for metric in known if thorough or not metric.thorough]

@@ -160,3 +160,10 @@ def test_fresh_groups_raise_no_alarm(make):
 def test_without_the_column_and_without_a_holdout_the_variety_of_a_part_has_no_null(make):
     found = asked(make(synthetic_columns=False, holdout=False), ["sex"], only=("variety/coverage",))
     assert not found.groups["sex"]["F"]["variety/coverage"].applies
+
+
+def test_a_column_that_is_not_there_is_told_before_any_feature_is_extracted(make):
+    tasks = []
+    with pytest.raises(InputError, match="has no column 'nowhere'"):
+        asked(make(), ["nowhere"], progress=lambda task, done, total: tasks.append(task))
+    assert not [task for task in tasks if "features" in task or "fidelity" in task]

@@ -15,7 +15,7 @@ from fourfold.comparing.measured import MeasuredUtility, read_measured_utility
 from fourfold.comparing.results import ComparedSet, ComparedSets, RealSet
 from fourfold.comparison import Progress, no_progress
 from fourfold.errors import InputError
-from fourfold.evaluation import Evaluation, evaluate
+from fourfold.evaluation import Evaluation, asked_metrics, evaluate
 
 __all__ = ["compare"]
 
@@ -76,6 +76,8 @@ def compare(
     sources = _named(sets)
     family = families_of(sources, families)
     check_ladders(ladders or {}, list(sources))
+    asked_metrics(evaluation.get("only"), evaluation.get("thorough", False))
+    _check_folders(sources)
     measured = read_measured_utility(utility) if isinstance(utility, str | Path) else utility
     if measured is not None and not set(measured.scores) & set(sources):
         raise InputError(
@@ -133,6 +135,13 @@ def _named(sets: Mapping[str, Any] | Sequence[Any]) -> dict[str, Any]:
             f"a comparison needs at least 2 synthetic sets, got {len(named)}; `fourfold evaluate` takes one"
         )
     return named
+
+
+def _check_folders(sources: Mapping[str, Any]) -> None:
+    """The last of many sets should not fail hours after the first was begun because its name was mistyped."""
+    for name, source in sources.items():
+        if isinstance(source, str | Path) and not Path(source).exists():
+            raise InputError(f"the set {name!r} cannot be compared: {source}: does not exist; correct its path")
 
 
 def _check_preparations(preparations: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:

@@ -5,7 +5,6 @@ None of them holds a pixel, a path or an identifier, so all may be passed on.
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
@@ -14,11 +13,10 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fourfold.errors import InputError
 from fourfold.report.compare_page import build, render_page
 from fourfold.report.compare_wording import sentences
 from fourfold.report.redaction import Redaction, plain
-from fourfold.report.writer import problem_of, replace_files
+from fourfold.report.writer import write_page
 
 if TYPE_CHECKING:
     from fourfold.comparing import ComparedSets, Row
@@ -64,25 +62,13 @@ def write_comparison(compared: ComparedSets, folder: str | Path) -> Path:
     InputError
         Where the folder cannot be written to, or the disk is full.
     """
-    folder = Path(folder)
     document = json.dumps(compare_document(compared), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
     contents = {
         "compare.json": document.encode(),
         "scores.csv": scores_csv(compared).encode(),
         "index.html": render_comparison(compared).encode(),
     }
-    created = not folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        replace_files(folder, contents)
-    except OSError as error:
-        raise InputError(f"the report cannot be written to {folder}: {problem_of(error)}") from error
-    finally:
-        # Succeeds only where nothing was written.
-        if created:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-    return folder / "index.html"
+    return write_page(folder, contents)
 
 
 def compare_document(compared: ComparedSets) -> dict[str, Any]:

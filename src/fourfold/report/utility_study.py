@@ -5,18 +5,16 @@ Neither holds a pixel, a path or an identifier, so both may be passed on; the fo
 
 from __future__ import annotations
 
-import contextlib
 import json
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fourfold.errors import InputError
 from fourfold.report.redaction import Redaction, plain
 from fourfold.report.utility_page import build, render_page
 from fourfold.report.utility_wording import sentences
-from fourfold.report.writer import problem_of, replace_files
+from fourfold.report.writer import write_page
 
 if TYPE_CHECKING:
     from fourfold.utility.study import UtilityStudy
@@ -45,21 +43,9 @@ def write_utility_study(study: UtilityStudy, folder: str | Path) -> Path:
     InputError
         Where the folder cannot be written to, or the disk is full.
     """
-    folder = Path(folder)
     document = json.dumps(utility_document(study), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
     contents = {"utility.json": document.encode(), "index.html": render_utility_study(study).encode()}
-    created = not folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        replace_files(folder, contents)
-    except OSError as error:
-        raise InputError(f"the report cannot be written to {folder}: {problem_of(error)}") from error
-    finally:
-        # Succeeds only where nothing was written.
-        if created:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-    return folder / "index.html"
+    return write_page(folder, contents)
 
 
 def utility_document(study: UtilityStudy) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from fourfold.report.page import Edition, Page, build
 if TYPE_CHECKING:
     from fourfold.evaluation import Evaluation
 
-__all__ = ["check_writable", "problem_of", "render", "replace_files", "templates", "write_report"]
+__all__ = ["check_writable", "problem_of", "render", "replace_files", "templates", "write_page", "write_report"]
 
 
 def write_report(evaluation: Evaluation, folder: Path, beside: Mapping[str, bytes] | None = None) -> Path:
@@ -53,7 +53,6 @@ def write_report(evaluation: Evaluation, folder: Path, beside: Mapping[str, byte
     InputError
         Where the folder cannot be written to, or the disk is full.
     """
-    folder = Path(folder)
     plots = figures(evaluation)
     contents = {
         **(beside or {}),
@@ -62,6 +61,30 @@ def write_report(evaluation: Evaluation, folder: Path, beside: Mapping[str, byte
         "shareable.html": _html(build(evaluation, "shareable", plots)).encode("utf-8"),
         "index.html": _html(build(evaluation, "internal", plots)).encode("utf-8"),
     }
+    return write_page(folder, contents)
+
+
+def write_page(folder: str | os.PathLike[str], contents: Mapping[str, bytes]) -> Path:
+    """Write the files of a report, ``index.html`` the last; all appear, or none.
+
+    Parameters
+    ----------
+    folder : path
+        Created where it does not exist; other files in it are left alone.
+    contents : mapping of str to bytes
+        By name.
+
+    Returns
+    -------
+    Path
+        Of ``index.html``.
+
+    Raises
+    ------
+    InputError
+        Where the folder cannot be written to, or the disk is full.
+    """
+    folder = Path(folder)
     created = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,15 @@ its own images, and Holm's correction says which departures are more than the nu
 
 from fourfold.subgroups.columns import Column, named_column, named_columns
 from fourfold.subgroups.groups import Departure, Group, Grouping
-from fourfold.subgroups.scoring import score_groups
+from fourfold.subgroups.scoring import check_groups, score_groups
 
-__all__ = ["Column", "Departure", "Group", "Grouping", "named_column", "named_columns", "score_groups"]
+__all__ = [
+    "Column",
+    "Departure",
+    "Group",
+    "Grouping",
+    "check_groups",
+    "named_column",
+    "named_columns",
+    "score_groups",
+]

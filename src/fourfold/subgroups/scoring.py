@@ -18,7 +18,7 @@ from fourfold.score import Metric, Score, does_not_apply
 from fourfold.subgroups.columns import Column, known_columns
 from fourfold.subgroups.groups import Group, Grouping, with_departures
 
-__all__ = ["score_groups"]
+__all__ = ["check_groups", "score_groups"]
 
 Rows = dict[Role, np.ndarray]
 
@@ -93,10 +93,7 @@ def score_groups(
     InputError
         Where a real set lacks the column, or it has too many values to be one of subgroups.
     """
-    members, notes = _members(column, opened)
-    names = column.order([name for role in members for name in members[role]])
-    if not names:
-        raise InputError(f"the column {column.name!r} holds no number that falls into a band; name its values instead")
+    members, notes, names = _members(column, opened)
     groups = []
     for place, name in enumerate(names):
         progress(f"groups by {column.name}", place, len(names))
@@ -112,8 +109,13 @@ def score_groups(
     return Grouping(column.name, with_departures(groups), tuple(notes))
 
 
-def _members(column: Column, opened: Opened) -> tuple[dict[Role, np.ndarray], list[str]]:
-    """The group of each image of the sets that have the column, and what limits them."""
+def check_groups(column: Column, opened: Opened) -> None:
+    """Find out before the work, not after it, whether a column divides the sets; raises as `score_groups`."""
+    _members(column, opened)
+
+
+def _members(column: Column, opened: Opened) -> tuple[dict[Role, np.ndarray], list[str], list[str]]:
+    """The group of each image of the sets that have the column, what limits them, and the groups in their order."""
     members: dict[Role, np.ndarray] = {}
     notes = []
     for role in opened.digests:
@@ -136,7 +138,10 @@ def _members(column: Column, opened: Opened) -> tuple[dict[Role, np.ndarray], li
         unstated = int((members[role] == "").sum())
         if unstated:
             notes.append(f"{unstated} of {len(images)} {role} images belong to no group by “{column.name}”.")
-    return members, notes
+    names = column.order([name for role in members for name in members[role]])
+    if not names:
+        raise InputError(f"the column {column.name!r} holds no number that falls into a band; name its values instead")
+    return members, notes, names
 
 
 def _sizes(rows: Rows, opened: Opened) -> tuple[dict[Role, int], dict[Role, int]]:

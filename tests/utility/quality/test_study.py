@@ -23,7 +23,7 @@ class Centres(Task):
     jitter: float = 0.02
 
     def examples(self, images):
-        raise NotImplementedError
+        raise AssertionError("a study of quality is given its examples")
 
     def fit(self, examples, *, seed, steps, device="cpu", augment=False, initial=None, progress=None):
         flat = examples.images.reshape(len(examples), -1)
