@@ -77,7 +77,8 @@ def compare(
     family = families_of(sources, families)
     check_ladders(ladders or {}, list(sources))
     asked_metrics(evaluation.get("only"), evaluation.get("thorough", False))
-    _check_folders(sources)
+    _check_paths({"training": train, "holdout": holdout, "reference": reference})
+    _check_paths(sources)
     measured = read_measured_utility(utility) if isinstance(utility, str | Path) else utility
     if measured is not None and not set(measured.scores) & set(sources):
         raise InputError(
@@ -137,11 +138,11 @@ def _named(sets: Mapping[str, Any] | Sequence[Any]) -> dict[str, Any]:
     return named
 
 
-def _check_folders(sources: Mapping[str, Any]) -> None:
+def _check_paths(sources: Mapping[str, Any]) -> None:
     """The last of many sets should not fail hours after the first was begun because its name was mistyped."""
     for name, source in sources.items():
         if isinstance(source, str | Path) and not Path(source).exists():
-            raise InputError(f"the set {name!r} cannot be compared: {source}: does not exist; correct its path")
+            raise InputError(f"{source}: does not exist; correct the path of the set {name!r}")
 
 
 def _check_preparations(preparations: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,10 @@ def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
 def _read_state_dict(path: Path) -> dict[str, np.ndarray]:
     import torch
 
-    found = torch.load(path, map_location="cpu", weights_only=True)
+    with warnings.catch_warnings():
+        # Of how a damaged or old file is coded; what matters is whether arrays come out.
+        warnings.simplefilter("ignore")
+        found = torch.load(path, map_location="cpu", weights_only=True)
     found = found.get("state_dict", found) if isinstance(found, dict) else found
     if not isinstance(found, dict) or not all(isinstance(value, torch.Tensor) for value in found.values()):
         raise InputError(f"{path}: holds no state dict; export the network with torch.jit.trace(...).save(...)")
