@@ -14,13 +14,26 @@ from typing import Literal
 import numpy as np
 
 from fourfold.images.sets import ImageSet
-from fourfold.neighbors import BallCounts, Neighbors, ball_counts, mutual_ball_counts, nearest
-from fourfold.neighbors.balls import with_centres
+from fourfold.neighbors import (
+    BallCounts,
+    ClosePairs,
+    Meeting,
+    Neighbors,
+    ball_counts,
+    meetings,
+    mutual_ball_counts,
+    nearest,
+)
+from fourfold.neighbors.balls import depth_in_balls, with_centres
 
 __all__ = ["Comparison", "Features", "Progress", "Role", "Sets", "Spaces", "no_progress"]
 
 Role = Literal["training", "holdout", "synthetic", "reference"]
 Progress = Callable[[str, int, int], None]
+
+# Neighbours that one pass over a pair of sets finds, for whoever will ask: the fifth one for the manifold of real
+# images; the nearest images of two other patients, where no patient has more images than allow for that many.
+_TOGETHER, _MOST_TOGETHER = 5, 32
 
 
 def no_progress(task: str, done: int, total: int) -> None:
@@ -115,6 +128,7 @@ class Comparison:
     reference: Features | None = None
     _found: dict[tuple[str, str], Neighbors] = field(default_factory=dict, repr=False)
     _counted: dict[tuple[str, str, int], BallCounts] = field(default_factory=dict, repr=False)
+    _met: dict[str, Meeting] = field(default_factory=dict, repr=False)
 
     def set(self, role: Role) -> Features:
         """The set of that role; raises ValueError where there is none."""
@@ -126,7 +140,7 @@ class Comparison:
     def take(self, rows: Mapping[Role, np.ndarray]) -> Comparison:
         """The chosen rows of the sets that are named, the other sets whole; neighbours are searched anew."""
         chosen = {role: self.set(role).take(own) for role, own in rows.items()}
-        return replace(self, **chosen, _found={}, _counted={})
+        return replace(self, **chosen, _found={}, _counted={}, _met={})
 
     def neighbors(self, queries: Role, points: Role, k: int) -> Neighbors:
         """The `k` nearest `points` of each of the `queries`, nearest first.
@@ -135,6 +149,8 @@ class Comparison:
         the same patient. Training against holdout needs no exclusion: their patients must not overlap.
         Fewer than `k` points give distances of infinity and indices of -1.
         """
+        if k <= self._together:
+            self._meet(queries, points)
         found = self._found.get((queries, points))
         if found is None or found.distances.shape[1] < k:
             asked, among = self.set(queries), self.set(points)
@@ -161,6 +177,8 @@ class Comparison:
 
     def balls(self, queries: Role, points: Role, k: int) -> BallCounts:
         """How the `queries` fall into the balls around `points`, which reach to their `k`-th nearest neighbours."""
+        if k == _TOGETHER:
+            self._meet(queries, points)
         if (queries, points, k) not in self._counted:
             asked, among = self.set(queries), self.set(points)
             if min(len(asked), len(among)) > k:
@@ -180,6 +198,86 @@ class Comparison:
                 )
             self._counted[queries, points, k] = around_points
         return self._counted[queries, points, k]
+
+    def close_pairs(self, role: Role, radii: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """Pairs of an image of a set and a training image that are nearer than the training image's radius.
+
+        Parameters
+        ----------
+        role : {"synthetic", "holdout"}
+        radii : array, shape (N,)
+
+        Returns
+        -------
+        (array of int, array of int) or None
+            Row numbers in the set and in the training set; None where such pairs were not kept: the radii are larger
+            than the distances to the fifth neighbours, or there are too many pairs.
+        """
+        self._meet(role, "training")
+        close: ClosePairs | None = self._met[role].close if role in self._met else None
+        return close.within(radii) if close is not None and close.reach(radii) else None
+
+    def within(self, role: Role, radii: np.ndarray) -> BallCounts:
+        """How a set falls into the balls of given radii, shape (N,), around the training images."""
+        pairs = self.close_pairs(role, radii)
+        asked, training = self.set(role), self.training
+        if pairs is None:
+            return ball_counts(asked.values, training.values, radii, metric=self.distance, memory=self.memory)
+        sizes = len(asked), len(training)
+        return BallCounts(*(np.bincount(rows, minlength=size) for rows, size in zip(pairs, sizes, strict=True)))
+
+    def depths(self, role: Role) -> np.ndarray:
+        """How deep each image of a set lies in the balls around typical training images.
+
+        Returns
+        -------
+        array, shape (n,)
+            The largest ratio of radius to distance; typical balls are those with at most the median radius, each to
+            the fifth neighbour.
+        """
+        self._meet(role, "training")
+        met = self._met.get(role)
+        if met is not None and met.depths is not None:
+            return met.depths
+        radii = self.radii("training", _TOGETHER)
+        typical = radii <= np.median(radii)
+        points = self.training.values[typical]
+        return depth_in_balls(self.set(role).values, points, radii[typical], metric=self.distance, memory=self.memory)
+
+    @property
+    def _together(self) -> int:
+        """Neighbours that one pass finds."""
+        patients = self.training.patients
+        most = 1 if patients is None else int(np.unique(patients, return_counts=True)[1].max(initial=1))
+        return max(_TOGETHER, 2 * most + 1) if 2 * most < _MOST_TOGETHER else _TOGETHER
+
+    def _meet(self, queries: Role, points: Role) -> None:
+        """Ask everything about training set and the others in one pass each, the holdout riding along."""
+        others = {queries, points} - {"training"}
+        if "training" not in (queries, points) or len(others) != 1 or others <= {"reference"} or self._met:
+            return
+        roles: list[Role] = ["synthetic"] if self.holdout is None else ["synthetic", "holdout"]
+        least, k = _TOGETHER + 1, self._together
+        roles = [role for role in roles if len(self.set(role)) >= least]
+        if len(self.training) < least or not roles:
+            return
+        radii = self.radii("training", _TOGETHER)
+        self._met.update(
+            meetings(
+                {role: self.set(role).values for role in roles},
+                self.training.values,
+                k,
+                metric=self.distance,
+                point_radii=radii,
+                set_radii={role: self.radii(role, _TOGETHER) for role in roles},
+                typical_radii=np.where(radii <= np.median(radii), radii, 0.0),
+                memory=self.memory,
+            )
+        )
+        for role, met in self._met.items():
+            self._found[role, "training"], self._found["training", role] = met.nearest_points, met.nearest_queries
+            self._counted[role, "training", _TOGETHER] = met.around_points
+            self._counted["training", role, _TOGETHER] = met.around_queries
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from fourfold.fidelity.frechet import frechet_distance
 from fourfold.fidelity.kernel import kernel_distance_with_variance
 from fourfold.fidelity.manifold import density, precision, realism
 from fourfold.fidelity.radiomic import Scale, joint_range, usable_features, z_scores
-from fourfold.neighbors.balls import depth_in_balls
 from fourfold.resampling import Estimate, calibrate, normal_interval, too_few
 from fourfold.score import Better, Metric, Score, does_not_apply, register
 
@@ -121,15 +120,8 @@ def _realism(comparison: Comparison) -> Score:
         return float(np.median(realism(training.values, other.values, NEIGHBORS, **_settings(comparison, training))))
 
     def observed(role: str) -> float:
-        radii = _finite_radii(comparison)
-        typical = radii <= np.median(radii)
-        depths[role] = depth_in_balls(
-            comparison.set(role).values,
-            comparison.training.values[typical],
-            radii[typical],
-            metric=comparison.distance,
-            memory=comparison.memory,
-        )
+        _finite_radii(comparison)
+        depths[role] = comparison.depths(role)
         return float(np.median(depths[role]))
 
     estimate = calibrate(statistic, comparison, observed=observed, limits=(0.0, math.inf))

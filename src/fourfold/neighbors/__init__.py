@@ -7,10 +7,12 @@ from fourfold.neighbors.counts import BallCounts, ball_counts, count_within, mut
 from fourfold.neighbors.distances import pair_distances
 from fourfold.neighbors.exact import Neighbors, nearest
 from fourfold.neighbors.meeting import Meeting, meetings
+from fourfold.neighbors.pairs import ClosePairs
 from fourfold.neighbors.pruning import Pruning
 
 __all__ = [
     "BallCounts",
+    "ClosePairs",
     "Meeting",
     "Neighbors",
     "Pruning",

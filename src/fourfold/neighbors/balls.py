@@ -16,9 +16,10 @@ from fourfold.neighbors.blocks import Blocks, checked, pairwise
 from fourfold.neighbors.distances import MetricName
 from fourfold.neighbors.exact import nearest
 from fourfold.neighbors.frames import Frame
+from fourfold.neighbors.selection import Smallest
 from fourfold.neighbors.sides import Side
 
-__all__ = ["ball_radii", "depth_in_balls", "with_centres"]
+__all__ = ["Depths", "ball_radii", "depth_in_balls", "with_centres"]
 
 # Candidates per row that are scored again in float64: the best one of float32 may not be the best.
 _CANDIDATES = 4
@@ -107,21 +108,42 @@ def depth_in_balls(
     [4.0]
     """
     queries, points = checked(queries, points, metric)
-    kept = min(_CANDIDATES, len(points))
-    best = torch.full((len(queries), kept), torch.inf)
-    who = torch.zeros((len(queries), kept), dtype=torch.int64)
     frame = Frame.around(points, metric, queries)
-    blocks = Blocks(Side(queries, frame, 0), Side(points, frame, memory // 4), memory // 2)
-    scale = torch.from_numpy(1.0 / np.maximum(frame.squared(radii), np.finfo(np.float32).tiny)).float()
-    for rows, columns, squared in blocks:
-        squared.clamp_(min=0.0).mul_(scale[columns])
-        values, places = torch.topk(squared, min(kept, squared.shape[1]), dim=1, largest=False)
-        together = torch.cat([best[rows], values], dim=1)
-        numbers = torch.cat([who[rows], places + columns.start], dim=1)
-        best[rows], order = torch.topk(together, kept, dim=1, largest=False)
-        who[rows] = numbers.gather(1, order)
-    indices = who.numpy()
-    rows = np.repeat(np.arange(len(queries)), kept)
-    distances = pairwise(queries, points, rows, indices.ravel(), metric, memory).reshape(indices.shape)
-    ratios = np.divide(radii[indices], distances, out=np.full(indices.shape, np.inf), where=distances > 0)
-    return ratios.max(axis=1)
+    depths = Depths(queries, points, frame, radii, memory)
+    for rows, columns, squared in Blocks(Side(queries, frame, 0), Side(points, frame, memory // 4), memory // 2):
+        depths.take(rows, columns, squared)
+    return depths.found()
+
+
+class Depths:
+    """How deep queries lie in the balls around points, filled while the blocks of their distances go by.
+
+    Parameters
+    ----------
+    queries, points : arrays, shapes (n, d) and (m, d)
+    frame : Frame
+    radii : array, shape (m,)
+        Positive; a ball of radius 0 is left out.
+    memory : int
+    """
+
+    def __init__(self, queries: np.ndarray, points: np.ndarray, frame: Frame, radii: np.ndarray, memory: int) -> None:
+        self._queries, self._points, self._frame, self._radii, self._memory = queries, points, frame, radii, memory
+        self._smallest = Smallest(len(queries), min(_CANDIDATES, len(points)), torch.float32, torch.device("cpu"))
+        squared = np.maximum(frame.squared(radii), np.finfo(np.float32).tiny)
+        self._scale = torch.from_numpy(1.0 / squared).float()
+        self._absent = torch.from_numpy(np.where(radii > 0, 0.0, np.inf)).float()
+
+    def take(self, rows: slice, columns: slice, block: torch.Tensor) -> None:
+        """Look through a block of bounds, which it overwrites."""
+        block.clamp_(min=0.0).mul_(self._scale[columns]).add_(self._absent[columns])
+        self._smallest.take(rows, columns, block)
+
+    def found(self) -> np.ndarray:
+        """Largest ratio of radius to distance by query, shape (n,); 0 where there is no ball."""
+        indices = self._smallest.columns.numpy()
+        rows = np.repeat(np.arange(len(indices)), indices.shape[1])
+        distances = pairwise(self._queries, self._points, rows, indices.ravel(), self._frame.metric, self._memory)
+        distances = distances.reshape(indices.shape)
+        ratios = np.divide(self._radii[indices], distances, out=np.full(indices.shape, np.inf), where=distances > 0)
+        return np.where(indices < 0, 0.0, ratios).max(axis=1, initial=0.0)

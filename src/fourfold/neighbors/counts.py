@@ -17,10 +17,21 @@ from fourfold.neighbors.distances import MetricName
 from fourfold.neighbors.exclusion import Excluded
 from fourfold.neighbors.frames import Frame
 from fourfold.neighbors.narrowing import narrowed_count
+from fourfold.neighbors.pairs import ClosePairs, Collector, exactly
 from fourfold.neighbors.pruning import Pruning, PruningChoice
 from fourfold.neighbors.sides import Side
 
-__all__ = ["BallCounts", "Tally", "ball_counts", "balls", "count_within", "mutual_ball_counts", "radii_of", "turned"]
+__all__ = [
+    "BallCounts",
+    "Tally",
+    "ball_counts",
+    "balls",
+    "count_within",
+    "mutual_ball_counts",
+    "radii_of",
+    "tallied",
+    "turned",
+]
 
 # Stripes of rows bound the list of hits where nearly every pair is one.
 _STRIPE = 256
@@ -55,6 +66,8 @@ class Tally:
     point_radii, query_radii : arrays, shapes (m,) and (n,), or None
         Radii of the balls around points and around queries; None where those are not asked for.
     memory : int
+    keep : bool
+        Whether the pairs in the balls around points are kept, see `pairs`.
 
     Attributes
     ----------
@@ -72,7 +85,9 @@ class Tally:
         point_radii: np.ndarray | None,
         query_radii: np.ndarray | None,
         memory: int,
+        keep: bool = False,
     ) -> None:
+        self._kept = Collector(memory // 8) if keep else None
         self._queries, self._points, self._frame, self._memory = (queries, points, frame, memory)
         self._point_radii, self._query_radii = point_radii, query_radii
         self.around_points, self.around_queries = (
@@ -83,6 +98,13 @@ class Tally:
             None if radii is None else np.minimum(frame.squared(radii), highest) for radii in (point_radii, query_radii)
         )
 
+    @property
+    def pairs(self) -> ClosePairs | None:
+        """The pairs in the balls around points; None where they were not asked for or too many."""
+        if self._kept is None or self._point_radii is None:
+            return None
+        return self._kept.pairs(self._queries, self._points, self._point_radii, self._frame, self._memory)
+
     def take(self, rows: slice, columns: slice, block: torch.Tensor, doubt: float) -> None:
         """Count the pairs of a block of bounds, which are too small by no more than `doubt`."""
         for top in range(0, len(block), _STRIPE):
@@ -90,7 +112,7 @@ class Tally:
             stripe = block[top : top + _STRIPE]
             if self._point_limits is not None and self._point_radii is not None:
                 limits, radii = self._point_limits[None, columns], self._point_radii[None, columns]
-                self._count(self.around_points, part, columns, stripe, doubt, limits, radii)
+                self._count(self.around_points, part, columns, stripe, doubt, limits, radii, self._kept)
             if self._query_limits is not None and self._query_radii is not None:
                 limits, radii = self._query_limits[part, None], self._query_radii[part, None]
                 self._count(self.around_queries, part, columns, stripe, doubt, limits, radii)
@@ -104,6 +126,7 @@ class Tally:
         doubt: float,
         limits: np.ndarray,
         radii: np.ndarray,
+        kept: Collector | None = None,
     ) -> None:
         high = torch.from_numpy(np.nextafter(limits.astype(np.float32), np.float32(np.inf))).to(block.device)
         i, j = np.divmod(np.flatnonzero((block <= high).cpu().numpy()), block.shape[1])
@@ -115,6 +138,11 @@ class Tally:
         a, b = i[close] + rows.start, j[close] + columns.start
         distances = pairwise(self._queries, self._points, a, b, self._frame.metric, self._memory)
         hit[close] = distances < np.broadcast_to(radii, block.shape)[i[close], j[close]]
+        if kept is not None:
+            low = value.astype(np.float64)
+            highest = low + doubt
+            low[close], highest[close] = exactly(distances, self._frame)
+            kept.add((i + rows.start)[hit], (j + columns.start)[hit], low[hit], highest[hit])
         counts.containing[rows] += np.bincount(i[hit], minlength=rows.stop - rows.start)
         counts.inside[columns] += np.bincount(j[hit], minlength=columns.stop - columns.start)
 
@@ -239,15 +267,31 @@ def balls(
     pruning: PruningChoice,
 ) -> tuple[BallCounts, BallCounts]:
     """Both directions of the counts, by query and by point each: in the balls around points, and around queries."""
+    tally, spared = tallied(queries, points, point_radii, query_radii, metric, excluded, memory, pruning)
+    return replace(tally.around_points, pruning=spared), replace(tally.around_queries, pruning=spared)
+
+
+def tallied(
+    queries: np.ndarray,
+    points: np.ndarray,
+    point_radii: np.ndarray | None,
+    query_radii: np.ndarray | None,
+    metric: str,
+    excluded: Excluded,
+    memory: int,
+    pruning: PruningChoice,
+    keep: bool = False,
+) -> tuple[Tally, Pruning]:
+    """Counts of all pairs of two sets, and what was spared."""
     frame = Frame.around(points, metric, queries)
-    tally = Tally(queries, points, frame, point_radii, query_radii, memory)
+    tally = Tally(queries, points, frame, point_radii, query_radii, memory, keep)
     narrow, spared = narrowed_count(queries, points, frame, point_radii, query_radii, pruning, memory)
     if len(queries) and len(points):
         blocks = narrow or Blocks(Side(queries, frame, 0), Side(points, frame, memory // 4), memory // 2)
         for rows, columns, block in blocks:
             excluded.spare(rows, columns, block)
             tally.take(rows, columns, block, np.inf if narrow else blocks.doubt(rows, columns))
-    return replace(tally.around_points, pruning=spared), replace(tally.around_queries, pruning=spared)
+    return tally, spared
 
 
 def _within(

@@ -13,13 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from fourfold.errors import InputError
+from fourfold.neighbors.balls import Depths, depth_in_balls
 from fourfold.neighbors.blocks import Blocks, checked
-from fourfold.neighbors.counts import BallCounts, Tally, balls, radii_of, turned
+from fourfold.neighbors.counts import BallCounts, Tally, radii_of, tallied, turned
 from fourfold.neighbors.distances import MetricName
 from fourfold.neighbors.exact import Neighbors, nearest
 from fourfold.neighbors.exclusion import Excluded
 from fourfold.neighbors.frames import Frame
 from fourfold.neighbors.narrowing import narrowed
+from fourfold.neighbors.pairs import ClosePairs
 from fourfold.neighbors.precision import DOUBLE, SINGLE
 from fourfold.neighbors.pruning import Pruning, PruningChoice
 from fourfold.neighbors.searching import Search
@@ -47,12 +49,20 @@ class Meeting:
         How rows of the set fall into the balls around points; None where no radii of the points were given.
     around_queries : BallCounts or None
         How points fall into the balls around rows of the set; None where no radii of the set were given.
+    close : ClosePairs or None
+        The pairs behind `around_points`, for counts in smaller balls; None where there are no radii of the points, or
+        too many pairs to keep.
+    depths : array, shape (n,), or None
+        How deep each row of the set lies in the balls around typical points, see `fourfold.neighbors.balls`; None
+        where those were not asked for.
     """
 
     nearest_points: Neighbors
     nearest_queries: Neighbors
     around_points: BallCounts | None = None
     around_queries: BallCounts | None = None
+    close: ClosePairs | None = None
+    depths: np.ndarray | None = None
 
 
 def meetings(
@@ -63,6 +73,7 @@ def meetings(
     metric: MetricName = "euclidean",
     point_radii: np.ndarray | None = None,
     set_radii: Mapping[str, np.ndarray] | None = None,
+    typical_radii: np.ndarray | None = None,
     memory: int = 1 << 30,
     pruning: PruningChoice = "auto",
 ) -> dict[str, Meeting]:
@@ -81,6 +92,8 @@ def meetings(
         Radii of the balls around points, as for `ball_counts`.
     set_radii : mapping of str to array, shape (n,), or None
         Radii of the balls around rows of those sets that are named.
+    typical_radii : array, shape (m,), or None
+        Radii of the balls that depths are measured in, 0 for points without one; None for no depths.
     memory, pruning
         As for `nearest`.
 
@@ -106,18 +119,28 @@ def meetings(
     """
     if k < 1:
         raise InputError(f"k must be at least 1, got {k}")
-    radii = dict(set_radii or {})
-    unknown = sorted(radii.keys() - sets.keys())
+    own = dict(set_radii or {})
+    unknown = sorted(own.keys() - sets.keys())
     if unknown:
         raise InputError(f"radii are given for {', '.join(unknown)}, which is not among the sets")
-    around = None if point_radii is None else radii_of(point_radii, len(points))
+    around, typical = (
+        None if radii is None else radii_of(radii, len(points)) for radii in (point_radii, typical_radii)
+    )
     points, _ = checked(points, points, metric)
     asked = {name: checked(queries, points, metric)[0] for name, queries in sets.items()}
-    own = {name: radii_of(given, len(asked[name])) for name, given in radii.items()}
+    own = {name: radii_of(given, len(asked[name])) for name, given in own.items()}
     side = Side(points, Frame.around(points, metric, *asked.values()), memory // 4)
     return {
-        name: _met(queries, points, side, k, around, own.get(name), memory, pruning) for name, queries in asked.items()
+        name: _met(queries, points, side, k, _Radii(around, own.get(name), typical), memory, pruning)
+        for name, queries in asked.items()
     }
+
+
+@dataclass(frozen=True)
+class _Radii:
+    points: np.ndarray | None
+    queries: np.ndarray | None
+    typical: np.ndarray | None
 
 
 def _met(
@@ -125,53 +148,81 @@ def _met(
     points: np.ndarray,
     side: Side,
     k: int,
-    point_radii: np.ndarray | None,
-    query_radii: np.ndarray | None,
+    radii: _Radii,
     memory: int,
     pruning: PruningChoice,
 ) -> Meeting:
     frame, nobody = side.frame, Excluded(None, None, False, len(queries), len(points))
-    metric, counted = frame.metric, (point_radii is not None, query_radii is not None)
-    forward = Search(queries, points, k, metric, nobody, False, memory, points_as=side)
+    forward = Search(queries, points, k, frame.metric, nobody, False, memory, points_as=side)
     nothing = not len(queries) or not len(points)
     spared = Pruning() if nothing else narrowed(forward, pruning)
     if nothing or spared.settled > _MOST:
-        forward.run(SINGLE)
-        backward = nearest(points, queries, k, metric=metric, memory=memory, pruning=pruning)
-        counts = balls(queries, points, point_radii, query_radii, metric, nobody, memory, pruning)
-        return _as_meeting(forward, spared, backward, counts, counted)
-    back = Search(points, queries, k, metric, nobody, False, memory, frame=frame)
+        return _apart(forward, spared, radii, pruning)
+    back = Search(points, queries, k, frame.metric, nobody, False, memory, frame=frame)
     kept = k + max(2, k // 2)
     by_query, by_point = (
         Smallest(len(asked), min(kept, len(among)), SINGLE.entries, side.device)
         for asked, among in ((queries, points), (points, queries))
     )
-    tally = Tally(queries, points, frame, point_radii, query_radii, memory)
+    tally = Tally(queries, points, frame, radii.points, radii.queries, memory, keep=True)
+    depths = None if radii.typical is None else Depths(queries, points, frame, radii.typical, memory)
     blocks = Blocks(Side(queries, frame, 0), side, memory // 2)
     for rows, columns, block in blocks:
         by_query.take(rows, columns, block)
         by_point.take_transposed(columns, rows, block)
-        if any(counted):
+        if radii.points is not None or radii.queries is not None:
             tally.take(rows, columns, block, blocks.doubt(rows, columns))
+        if depths is not None:
+            # The last to look: it overwrites the block.
+            depths.take(rows, columns, block)
     forward.multiplications += blocks.multiplications
     for search, smallest in ((forward, by_query), (back, by_point)):
         search.settle(np.arange(len(search.queries)), smallest)
         search.run(DOUBLE)
     backward = Neighbors(back.distances, back.indices)
-    return _as_meeting(forward, spared, backward, (tally.around_points, tally.around_queries), counted)
+    return _as_meeting(forward, spared, backward, tally, None if depths is None else depths.found(), radii)
+
+
+def _apart(forward: Search, spared: Pruning, radii: _Radii, pruning: PruningChoice) -> Meeting:
+    """A pass for each question, where few rows are left to search."""
+    queries, points, metric, memory = forward.queries, forward.points, forward.metric, forward.memory
+    forward.run(SINGLE)
+    backward = nearest(points, queries, forward.k, metric=metric, memory=memory, pruning=pruning)
+    tally = tallied(queries, points, radii.points, radii.queries, metric, forward.excluded, memory, pruning, keep=True)[
+        0
+    ]
+    depths = None if radii.typical is None else _depths(forward, radii.typical)
+    return _as_meeting(forward, spared, backward, tally, depths, radii)
+
+
+def _depths(found: Search, radii: np.ndarray) -> np.ndarray:
+    """Depths in balls from the nearest points, and by a search where others could be deeper."""
+    queries, points = found.queries, found.points
+    known = found.indices >= 0
+    distances = np.where(known, found.distances, np.inf)
+    own = np.where(known, radii[found.indices], 0.0)
+    depths = np.divide(own, distances, out=np.where(own > 0, np.inf, 0.0), where=distances > 0).max(axis=1, initial=0.0)
+    # No point beyond the k-th is nearer than it, and no radius is larger than the largest.
+    furthest = distances[:, -1] if distances.shape[1] else np.zeros(len(queries))
+    highest = np.divide(radii.max(initial=0.0), furthest, out=np.full(len(queries), np.inf), where=furthest > 0)
+    rest = np.flatnonzero(depths < highest)
+    if len(rest):
+        balls = radii > 0
+        depths[rest] = depth_in_balls(
+            queries[rest], points[balls], radii[balls], metric=found.metric, memory=found.memory
+        )
+    return depths
 
 
 def _as_meeting(
-    forward: Search,
-    spared: Pruning,
-    backward: Neighbors,
-    counts: tuple[BallCounts, BallCounts],
-    counted: tuple[bool, bool],
+    forward: Search, spared: Pruning, backward: Neighbors, tally: Tally, depths: np.ndarray | None, radii: _Radii
 ) -> Meeting:
     spared = spared.measured(forward.multiplications, forward.whole)
     return Meeting(
         Neighbors(forward.distances, forward.indices, spared),
         backward,
-        counts[0] if counted[0] else None,
-        turned(counts[1]) if counted[1] else None,
+        None if radii.points is None else tally.around_points,
+        None if radii.queries is None else turned(tally.around_queries),
+        tally.pairs,
+        depths,
     )

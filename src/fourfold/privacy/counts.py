@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaln
 
-from fourfold.comparison import Comparison
-from fourfold.neighbors import BallCounts, ball_counts
+from fourfold.comparison import Comparison, Role
+from fourfold.neighbors import ball_counts
 from fourfold.privacy.contrast import Z_95, clipped, interval_of_mean, one_sided
 from fourfold.privacy.reach import Reach, synthetic_draws, training_reach
 from fourfold.score import Metric, Score, does_not_apply, register
@@ -101,7 +101,7 @@ def copy_count(comparison: Comparison) -> Score:
     if (reason := _lacking(comparison)) is not None:
         return does_not_apply("privacy", "copy_count", reason, **fields)
     reach = training_reach(comparison)
-    balls = _balls(comparison, comparison.synthetic.values, reach).containing
+    balls = comparison.within("synthetic", reach.radii).containing
     columns = {"copy_count": balls}
     holdout = comparison.holdout
     analytic = expected_copy_count(reach.groups)
@@ -119,7 +119,7 @@ def copy_count(comparison: Comparison) -> Score:
             details={"one_sided": True, "expected": analytic},
             **fields,
         )
-    fresh = _balls(comparison, holdout.values, reach).containing
+    fresh = comparison.within("holdout", reach.radii).containing
     null = float(fresh.mean())
     interval, null_interval = interval_of_mean(balls, fresh, holdout.patients, synthetic_draws(comparison), _COUNT)
     return Score(
@@ -153,7 +153,7 @@ def exposure(comparison: Comparison) -> Score:
     synthetic, holdout = comparison.synthetic, comparison.holdout
     rng = np.random.default_rng([comparison.seed, 2])
     size = len(synthetic) if holdout is None or not len(holdout) else min(len(synthetic), len(holdout))
-    counts = _counts(comparison, synthetic.values, synthetic_draws(comparison), reach, rng)
+    counts = _counts(comparison, "synthetic", synthetic_draws(comparison), reach, rng)
     value, variance = _jackknifed(counts, size)
     columns = {"exposed": counts.inside.sum(axis=0) > 0}
     if holdout is None or not len(holdout):
@@ -171,7 +171,7 @@ def exposure(comparison: Comparison) -> Score:
             details={"one_sided": True, "images": size, "expected": null},
             **fields,
         )
-    fresh = _counts(comparison, holdout.values, holdout.patients, reach, rng)
+    fresh = _counts(comparison, "holdout", holdout.patients, reach, rng)
     null, own = _jackknifed(fresh, size)
     half = Z_95 * np.sqrt(variance + own)
     band = Z_95 * np.sqrt(own * (1 + len(holdout) / len(synthetic)))
@@ -198,19 +198,22 @@ class _Counts:
 
 
 def _counts(
-    comparison: Comparison, images: np.ndarray, groups: np.ndarray | None, reach: Reach, rng: np.random.Generator
+    comparison: Comparison, role: Role, groups: np.ndarray | None, reach: Reach, rng: np.random.Generator
 ) -> _Counts:
+    images, training = comparison.set(role).values, comparison.training.values
     names = np.arange(len(images)) if groups is None else np.unique(groups, return_inverse=True)[1]
     patients = int(names.max()) + 1
-    blocks = (rng.permutation(patients) % min(_BLOCKS, patients))[names]
-    rows = [np.flatnonzero(blocks == block) for block in np.unique(blocks)]
-    inside = [_balls(comparison, images[own], reach).inside for own in rows]
-    return _Counts(np.array(inside), np.array([len(own) for own in rows]))
-
-
-def _balls(comparison: Comparison, images: np.ndarray, reach: Reach) -> BallCounts:
-    training = comparison.training.values
-    return ball_counts(images, training, reach.radii, metric=comparison.distance, memory=comparison.memory)
+    blocks = np.unique((rng.permutation(patients) % min(_BLOCKS, patients))[names], return_inverse=True)[1]
+    sizes = np.bincount(blocks)
+    pairs = comparison.close_pairs(role, reach.radii)
+    if pairs is not None:
+        rows, columns = pairs
+        inside = np.zeros((len(sizes), len(training)), dtype=np.int64)
+        np.add.at(inside, (blocks[rows], columns), 1)
+        return _Counts(inside, sizes)
+    search = {"metric": comparison.distance, "memory": comparison.memory}
+    found = [ball_counts(images[blocks == block], training, reach.radii, **search) for block in range(len(sizes))]
+    return _Counts(np.array([one.inside for one in found]), sizes)
 
 
 def _jackknifed(counts: _Counts, size: int) -> tuple[float, float]:

@@ -12,18 +12,24 @@ authors' package 1.0.0 computes it. It is not calibrated and takes no part in an
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from fourfold.comparison import Comparison
+from fourfold.comparison import Comparison, Role
 from fourfold.neighbors import count_within, nearest
+from fourfold.neighbors.blocks import pairwise
 from fourfold.neighbors.distances import MetricName
 from fourfold.score import Metric, Score, does_not_apply, register
 
 __all__ = ["LegacyTriple", "legacy_privacy", "legacy_triple"]
 
 SOURCE = "Xing et al.: You Don't Have to Be Perfect to Be Amazing (MICCAI 2023), as in MedSynAnalyzer 1.0.0"
+
+_NEIGHBOURS, _TAU = 5, 0.05
+# Images of a patient up to which all of their pairs are scored; more are cheaper to search.
+_FEW = 17
 
 
 @dataclass(frozen=True)
@@ -48,8 +54,8 @@ class LegacyTriple:
 def legacy_triple(
     training: np.ndarray,
     synthetic: np.ndarray,
-    k: int = 5,
-    tau: float = 0.05,
+    k: int = _NEIGHBOURS,
+    tau: float = _TAU,
     metric: MetricName = "euclidean",
     memory: int = 1 << 30,
 ) -> LegacyTriple:
@@ -89,12 +95,47 @@ def legacy_triple(
     if len(training) < k + 1:
         raise ValueError(f"{len(training)} training images have no {k} neighbours each; at least {k + 1} are needed")
     radii = nearest(training, training, k, metric=metric, exclude_self=True, memory=memory).distances
-    real = count_within(synthetic, training, radii[:, k - 1], metric=metric, memory=memory) > 0
-    reach = radii[:, 0]
+
+    def balls(reach: np.ndarray) -> np.ndarray:
+        return count_within(synthetic, training, reach, metric=metric, memory=memory)
+
+    return _triple(synthetic, radii, tau, balls)
+
+
+def _triple(
+    synthetic: np.ndarray, radii: np.ndarray, tau: float, balls: Callable[[np.ndarray], np.ndarray]
+) -> LegacyTriple:
+    """The triple from the distances of each training image to its nearest ones, shape (N, k).
+
+    `balls` counts, for each synthetic image, the balls of given radii that hold it.
+    """
+    real, reach = balls(radii[:, -1]) > 0, radii[:, 0]
     if np.mean(np.std(np.asarray(synthetic, dtype=np.float64), axis=0)) <= tau:
         reach = reach + tau
-    copied = count_within(synthetic, training, reach, metric=metric, memory=memory) > 0
+    copied = balls(reach) > 0
     return LegacyTriple(float(np.mean(real)), float(np.mean(real & ~copied)), float(np.mean(~copied)))
+
+
+def _whoevers(comparison: Comparison, k: int) -> np.ndarray:
+    """Distances of each training image to the `k` nearest other ones, of its own patient too; shape (N, k)."""
+    training = comparison.training
+    others = comparison.neighbors("training", "training", k).distances
+    if training.patients is None:
+        return others
+    order = np.argsort(training.patients, kind="stable")
+    sizes = np.unique(training.patients, return_counts=True)[1]
+    if sizes.max() > _FEW:
+        search = {"metric": comparison.distance, "memory": comparison.memory}
+        return nearest(training.values, training.values, k, exclude_self=True, **search).distances
+    first = np.repeat(np.cumsum(sizes) - sizes, sizes)
+    each, place = np.repeat(sizes, sizes), np.arange(len(order))
+    own = np.full((len(order), _FEW - 1), np.inf)
+    for step in range(1, int(sizes.max())):
+        some = np.flatnonzero(each > step)
+        mates = order[first[some] + (place[some] - first[some] + step) % each[some]]
+        i = order[some]
+        own[i, step - 1] = pairwise(training.values, training.values, i, mates, comparison.distance, comparison.memory)
+    return np.sort(np.concatenate([others, own], axis=1), axis=1)[:, :k]
 
 
 def legacy_privacy(comparison: Comparison) -> Score:
@@ -103,11 +144,15 @@ def legacy_privacy(comparison: Comparison) -> Score:
     training, synthetic, holdout = comparison.training, comparison.synthetic, comparison.holdout
     if len(training) < 6 or len(synthetic) < 1:
         return does_not_apply("privacy", "legacy_privacy", "needs six training images and a synthetic one", **fields)
-    search = {"metric": comparison.distance, "memory": comparison.memory}
-    triple = legacy_triple(training.values, synthetic.values, **search)
-    fresh = None
-    if holdout is not None and len(holdout):
-        fresh = legacy_triple(training.values, holdout.values, **search)
+    radii = _whoevers(comparison, _NEIGHBOURS)
+
+    def triple_of(role: Role) -> LegacyTriple:
+        return _triple(
+            comparison.set(role).values, radii, _TAU, lambda reach: comparison.within(role, reach).containing
+        )
+
+    triple = triple_of("synthetic")
+    fresh = triple_of("holdout") if holdout is not None and len(holdout) else None
     return Score(
         "privacy",
         "legacy_privacy",
