@@ -1,5 +1,7 @@
 """One pass a pair of sets gives what a search for each question gives."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from fourfold.comparison import Comparison, Features
 from fourfold.neighbors import ball_counts, nearest
 from fourfold.neighbors.balls import depth_in_balls, with_centres
 from fourfold.privacy import legacy
+from fourfold.privacy.singling_out import singling_out
 from fourfold.score import metrics
 
 
@@ -53,6 +56,23 @@ def test_neighbours_and_balls_are_those_of_a_search_of_their_own(images):
         np.testing.assert_allclose(
             comparison.depths(role), depth_in_balls(own, training.values[typical], radii[typical]), rtol=1e-12
         )
+
+
+@pytest.mark.parametrize(("images", "depth"), [(1, 5), (1, 32), (3, 32), (20, 5)])
+def test_the_nearest_real_images_are_those_of_a_search_among_all(images, depth):
+    comparison = replace(comparison_of(images=images), depth=depth)
+    real = np.concatenate([comparison.training.values, comparison.holdout.values])
+    found = comparison.nearest_real("synthetic")
+    alone = nearest(comparison.synthetic.values, real, found.indices.shape[1])
+    np.testing.assert_array_equal(found.indices, alone.indices)
+    np.testing.assert_array_equal(found.distances, alone.distances)
+    assert found.indices.shape[1] >= depth
+
+
+@pytest.mark.parametrize("images", [1, 4])
+def test_persons_singled_out_do_not_depend_on_how_neighbours_were_found(images):
+    shallow, deep = (replace(comparison_of(images=images), depth=depth) for depth in (5, 32))
+    assert singling_out(shallow).details == singling_out(deep).details
 
 
 @pytest.mark.parametrize("share", [1.0, 0.9, 0.5, 0.0, 1.2])

@@ -115,6 +115,8 @@ class Comparison:
         Names of the columns.
     reference : Features or None
         Real patients that are neither in training nor in the holdout.
+    depth : int
+        Nearest training images that the one pass over a pair of sets finds, where questions ask for that many.
     """
 
     space: str
@@ -126,6 +128,7 @@ class Comparison:
     memory: int = 1 << 30
     names: tuple[str, ...] | None = None
     reference: Features | None = None
+    depth: int = _TOGETHER
     _found: dict[tuple[str, str], Neighbors] = field(default_factory=dict, repr=False)
     _counted: dict[tuple[str, str, int], BallCounts] = field(default_factory=dict, repr=False)
     _met: dict[str, Meeting] = field(default_factory=dict, repr=False)
@@ -149,7 +152,7 @@ class Comparison:
         the same patient. Training against holdout needs no exclusion: their patients must not overlap.
         Fewer than `k` points give distances of infinity and indices of -1.
         """
-        if k <= self._together:
+        if k <= (self._together if points == "training" else _TOGETHER):
             self._meet(queries, points)
         found = self._found.get((queries, points))
         if found is None or found.distances.shape[1] < k:
@@ -167,6 +170,26 @@ class Comparison:
             )
             self._found[queries, points] = found
         return Neighbors(found.distances[:, :k], found.indices[:, :k])
+
+    def nearest_real(self, role: Role) -> Neighbors:
+        """The nearest images of training and holdout set together, numbered in this order, the holdout last.
+
+        Parameters
+        ----------
+        role : {"synthetic"}
+
+        Returns
+        -------
+        Neighbors
+            As many as one pass finds, or as there are in the smaller of the two sets.
+        """
+        k = min(self._together, len(self.training), len(self.set("holdout")))
+        mine, theirs = (self.neighbors(role, points, k) for points in ("training", "holdout"))
+        distances = np.concatenate([mine.distances, theirs.distances], axis=1)
+        indices = np.concatenate([mine.indices, theirs.indices + len(self.training)], axis=1)
+        # Stable: of images at one distance those of the training set come first, as their row numbers do.
+        order = np.argsort(distances, axis=1, kind="stable")[:, :k]
+        return Neighbors(*(np.take_along_axis(values, order, axis=1) for values in (distances, indices)))
 
     def radii(self, role: Role, k: int) -> np.ndarray:
         """Distance of each image of a set to its `k`-th nearest other one (of another patient), shape (N,).
@@ -249,7 +272,7 @@ class Comparison:
         """Neighbours that one pass finds."""
         patients = self.training.patients
         most = 1 if patients is None else int(np.unique(patients, return_counts=True)[1].max(initial=1))
-        return max(_TOGETHER, 2 * most + 1) if 2 * most < _MOST_TOGETHER else _TOGETHER
+        return max(_TOGETHER, self.depth, 2 * most + 1 if 2 * most < _MOST_TOGETHER else 0)
 
     def _meet(self, queries: Role, points: Role) -> None:
         """Ask everything about training set and the others in one pass each, the holdout riding along."""
@@ -257,7 +280,7 @@ class Comparison:
         if "training" not in (queries, points) or len(others) != 1 or others <= {"reference"} or self._met:
             return
         roles: list[Role] = ["synthetic"] if self.holdout is None else ["synthetic", "holdout"]
-        least, k = _TOGETHER + 1, self._together
+        least = _TOGETHER + 1
         roles = [role for role in roles if len(self.set(role)) >= least]
         if len(self.training) < least or not roles:
             return
@@ -266,7 +289,8 @@ class Comparison:
             meetings(
                 {role: self.set(role).values for role in roles},
                 self.training.values,
-                k,
+                min(self._together, len(self.training)),
+                back=_TOGETHER,
                 metric=self.distance,
                 point_radii=radii,
                 set_radii={role: self.radii(role, _TOGETHER) for role in roles},

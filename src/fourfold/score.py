@@ -202,6 +202,8 @@ class Metric:
         From ``"holdout"``, ``"labels"``, ``"patients"``; what it cannot do without.
     spaces : tuple of str or None
         The feature spaces it is meant for; None for all.
+    neighbors : int
+        Nearest training images of each synthetic one that it asks for, see `Comparison.depth`.
     thorough : bool
         Asked by a full audit, or by its name, and not by default.
     compute : callable
@@ -221,6 +223,7 @@ class Metric:
     needs: tuple[str, ...] = ()
     spaces: tuple[str, ...] | None = None
     thorough: bool = False
+    neighbors: int = 1
 
     @property
     def key(self) -> str:

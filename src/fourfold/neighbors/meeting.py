@@ -70,6 +70,7 @@ def meetings(
     points: np.ndarray,
     k: int,
     *,
+    back: int | None = None,
     metric: MetricName = "euclidean",
     point_radii: np.ndarray | None = None,
     set_radii: Mapping[str, np.ndarray] | None = None,
@@ -86,7 +87,9 @@ def meetings(
     points : array, shape (m, d)
         For example the training set.
     k : int
-        Neighbours in both directions, at least 1.
+        Nearest points of each row of a set, at least 1.
+    back : int or None
+        Nearest rows of each set of each point, at least 1; None for as many.
     metric : {"euclidean", "cosine", "correlation", "hamming"}
     point_radii : array, shape (m,), or None
         Radii of the balls around points, as for `ball_counts`.
@@ -117,8 +120,9 @@ def meetings(
     >>> met.around_points.inside.tolist()
     [1, 1]
     """
-    if k < 1:
-        raise InputError(f"k must be at least 1, got {k}")
+    back = k if back is None else back
+    if min(k, back) < 1:
+        raise InputError(f"k must be at least 1, got {min(k, back)}")
     own = dict(set_radii or {})
     unknown = sorted(own.keys() - sets.keys())
     if unknown:
@@ -131,7 +135,7 @@ def meetings(
     own = {name: radii_of(given, len(asked[name])) for name, given in own.items()}
     side = Side(points, Frame.around(points, metric, *asked.values()), memory // 4)
     return {
-        name: _met(queries, points, side, k, _Radii(around, own.get(name), typical), memory, pruning)
+        name: _met(queries, points, side, (k, back), _Radii(around, own.get(name), typical), memory, pruning)
         for name, queries in asked.items()
     }
 
@@ -147,22 +151,21 @@ def _met(
     queries: np.ndarray,
     points: np.ndarray,
     side: Side,
-    k: int,
+    sought: tuple[int, int],
     radii: _Radii,
     memory: int,
     pruning: PruningChoice,
 ) -> Meeting:
     frame, nobody = side.frame, Excluded(None, None, False, len(queries), len(points))
-    forward = Search(queries, points, k, frame.metric, nobody, False, memory, points_as=side)
+    forward = Search(queries, points, sought[0], frame.metric, nobody, False, memory, points_as=side)
     nothing = not len(queries) or not len(points)
     spared = Pruning() if nothing else narrowed(forward, pruning)
     if nothing or spared.settled > _MOST:
-        return _apart(forward, spared, radii, pruning)
-    back = Search(points, queries, k, frame.metric, nobody, False, memory, frame=frame)
-    kept = k + max(2, k // 2)
+        return _apart(forward, sought[1], spared, radii, pruning)
+    back = Search(points, queries, sought[1], frame.metric, nobody, False, memory, frame=frame)
     by_query, by_point = (
-        Smallest(len(asked), min(kept, len(among)), SINGLE.entries, side.device)
-        for asked, among in ((queries, points), (points, queries))
+        Smallest(len(asked), min(k + max(2, k // 2), len(among)), SINGLE.entries, side.device)
+        for k, asked, among in zip(sought, (queries, points), (points, queries), strict=True)
     )
     tally = Tally(queries, points, frame, radii.points, radii.queries, memory, keep=True)
     depths = None if radii.typical is None else Depths(queries, points, frame, radii.typical, memory)
@@ -183,11 +186,11 @@ def _met(
     return _as_meeting(forward, spared, backward, tally, None if depths is None else depths.found(), radii)
 
 
-def _apart(forward: Search, spared: Pruning, radii: _Radii, pruning: PruningChoice) -> Meeting:
+def _apart(forward: Search, back: int, spared: Pruning, radii: _Radii, pruning: PruningChoice) -> Meeting:
     """A pass for each question, where few rows are left to search."""
     queries, points, metric, memory = forward.queries, forward.points, forward.metric, forward.memory
     forward.run(SINGLE)
-    backward = nearest(points, queries, forward.k, metric=metric, memory=memory, pruning=pruning)
+    backward = nearest(points, queries, back, metric=metric, memory=memory, pruning=pruning)
     tally = tallied(queries, points, radii.points, radii.queries, metric, forward.excluded, memory, pruning, keep=True)[
         0
     ]

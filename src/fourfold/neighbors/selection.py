@@ -7,8 +7,9 @@ import torch
 __all__ = ["Smallest"]
 
 # Columns of a block are reduced in this many interleaved strips before the selection: the k smallest entries of a
-# row lie in the k strips with the smallest minima, so the costly selection sees few of the entries.
-_STRIPS = 16
+# row lie in the k strips with the smallest minima, so the costly selection sees few of the entries. The more are
+# kept, the fewer strips pay.
+_STRIPS = (16, 8, 4)
 
 
 class Smallest:
@@ -58,15 +59,21 @@ class Smallest:
         self.columns[rows] = numbers.gather(1, order)
 
 
+def _strips(size: int, kept: int) -> int:
+    """How many strips to reduce; 0 where the strips would leave as much to select from."""
+    return next((strips for strips in _STRIPS if size // strips > 2 * kept), 0)
+
+
 def _smallest(block: torch.Tensor, kept: int) -> tuple[torch.Tensor, torch.Tensor]:
     height, width = block.shape
-    strip = width // _STRIPS
-    if strip <= 2 * kept:
+    strips = _strips(width, kept)
+    if not strips:
         return torch.topk(block, min(kept, width), dim=1, largest=False)
-    minima = block[:, : strip * _STRIPS].view(height, _STRIPS, strip).amin(dim=1)
-    strips = torch.topk(minima, kept, dim=1, largest=False, sorted=False).indices
-    columns = (strips[:, :, None] + torch.arange(_STRIPS, device=block.device) * strip).view(height, -1)
-    rest = torch.arange(strip * _STRIPS, width, device=block.device).expand(height, -1)
+    strip = width // strips
+    minima = block[:, : strip * strips].view(height, strips, strip).amin(dim=1)
+    chosen = torch.topk(minima, kept, dim=1, largest=False, sorted=False).indices
+    columns = (chosen[:, :, None] + torch.arange(strips, device=block.device) * strip).view(height, -1)
+    rest = torch.arange(strip * strips, width, device=block.device).expand(height, -1)
     columns = torch.cat([columns, rest], dim=1)
     values, order = torch.topk(block.gather(1, columns), kept, dim=1, largest=False)
     return values, columns.gather(1, order)
@@ -74,14 +81,15 @@ def _smallest(block: torch.Tensor, kept: int) -> tuple[torch.Tensor, torch.Tenso
 
 def _smallest_by_column(block: torch.Tensor, kept: int) -> tuple[torch.Tensor, torch.Tensor]:
     height, width = block.shape
-    strip = height // _STRIPS
-    if strip <= 2 * kept:
+    strips = _strips(height, kept)
+    if not strips:
         values, places = torch.topk(block, min(kept, height), dim=0, largest=False)
         return values.T, places.T
-    minima = block[: strip * _STRIPS].view(_STRIPS, strip, width).amin(dim=0)
-    strips = torch.topk(minima.T.contiguous(), kept, dim=1, largest=False, sorted=False).indices
-    rows = (strips[:, :, None] + torch.arange(_STRIPS, device=block.device) * strip).view(width, -1)
-    rest = torch.arange(strip * _STRIPS, height, device=block.device).expand(width, -1)
+    strip = height // strips
+    minima = block[: strip * strips].view(strips, strip, width).amin(dim=0)
+    chosen = torch.topk(minima.T.contiguous(), kept, dim=1, largest=False, sorted=False).indices
+    rows = (chosen[:, :, None] + torch.arange(strips, device=block.device) * strip).view(width, -1)
+    rest = torch.arange(strip * strips, height, device=block.device).expand(width, -1)
     rows = torch.cat([rows, rest], dim=1)
     candidates = block[rows, torch.arange(width, device=block.device)[:, None]]
     values, order = torch.topk(candidates, kept, dim=1, largest=False)

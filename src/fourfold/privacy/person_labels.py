@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fourfold.neighbors import Neighbors
 from fourfold.neighbors.distances import MetricName
 from fourfold.privacy.isolation import (
     GRID,
@@ -70,6 +71,7 @@ def isolation_test(
     reference: np.ndarray | None = None,
     reference_persons: np.ndarray | None = None,
     draws: np.ndarray | None = None,
+    known: Neighbors | None = None,
     grid: Sequence[float] = GRID,
     labels: int = LABELLINGS,
     metric: MetricName = "euclidean",
@@ -87,6 +89,8 @@ def isolation_test(
         Other persons again, to calibrate on; None to calibrate on training and holdout.
     draws : array of int, shape (M,), or None
         Equal numbers are one draw of the generator, from 0 without gaps; None where each image is one.
+    known : Neighbors or None
+        The nearest images of each synthetic one among training and holdout images together, where they are known.
     grid : sequence of float
         Expected hits n w, among them 0.1.
     labels : int
@@ -121,7 +125,7 @@ def isolation_test(
     expected = max(grid) * (n + h) / n
     # Calibrated on the persons themselves, nobody beyond the calibrating rank can be hit.
     ranks = _FAR_RANKS + round(expected) if others is None else _FAR_RANKS + round(3 * expected)
-    found = nearest_persons(synthetic, images, persons, min(ranks, n + h), metric, memory)
+    found = nearest_persons(synthetic, images, persons, min(ranks, n + h), metric, memory, known)
     if others is None or reference is None:
         calibration = calibrate(found, n + h, without_judged=True)
     else:

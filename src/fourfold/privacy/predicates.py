@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special, stats
 
-from fourfold.neighbors import nearest
+from fourfold.neighbors import Neighbors, nearest
 from fourfold.neighbors.distances import MetricName
 
 __all__ = [
@@ -127,6 +127,7 @@ def nearest_persons(
     k: int,
     metric: MetricName = "euclidean",
     memory: int = 1 << 30,
+    known: Neighbors | None = None,
 ) -> NearestPersons:
     """The `k` persons nearest to each query.
 
@@ -141,6 +142,9 @@ def nearest_persons(
         As for `fourfold.neighbors.nearest`.
     memory : int
         Bytes for the search.
+    known : Neighbors or None
+        The nearest images of each query, where they have been found; only queries whose list holds too few persons
+        are searched.
 
     Returns
     -------
@@ -158,8 +162,11 @@ def nearest_persons(
     rows = np.arange(len(queries))
     each = len(persons) / max(len(np.unique(persons)), 1)
     width = min(len(images), int(np.ceil(1.5 * each * k)) if each > 1 else k)
+    if known is not None:
+        width = known.distances.shape[1]
     while rows.size and width:
-        found = nearest(queries[rows], images, width, metric=metric, memory=memory)
+        found = known or nearest(queries[rows], images, width, metric=metric, memory=memory)
+        known = None
         owners = np.where(found.indices >= 0, persons[found.indices], -1)
         order = np.argsort(owners, axis=1, kind="stable")
         ordered = np.take_along_axis(owners, order, axis=1)

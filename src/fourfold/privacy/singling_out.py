@@ -17,6 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from fourfold.comparison import Comparison, Features
+from fourfold.neighbors import Neighbors
 from fourfold.privacy.contrast import one_sided
 from fourfold.privacy.detectable import Detectable, detectable_share, noisy_copies
 from fourfold.privacy.isolation import LABELLINGS, Cell, adjusted, labellings
@@ -37,6 +38,8 @@ LEAST_REFERENCE = 100
 """Persons of a reference set from which radii are read from it."""
 
 _PLANTED = 200
+# Images nearest to a synthetic one that hold as many persons as are asked for, where persons have one image or two.
+_NEAREST = 32
 _PLANTED_LABELLINGS = 199
 
 
@@ -54,7 +57,8 @@ def singling_out(comparison: Comparison) -> Score:
         return does_not_apply("privacy", "singling_out", reason, **fields)
     training, holdout, draws = comparison.training, comparison.set("holdout"), synthetic_draws(comparison)
     reference = _calibrating(comparison.reference)
-    found = _asked(comparison, comparison.synthetic.values, holdout, reference, draws=draws)
+    known = comparison.nearest_real("synthetic")
+    found = _asked(comparison, comparison.synthetic.values, holdout, reference, draws=draws, known=known)
     cell, n = found.deciding, found.hits[0].training
     main, control = (
         _counts(share, size) for share, size in zip((cell.training, cell.holdout), found.sizes, strict=True)
@@ -134,6 +138,7 @@ def _asked(
     reference: Features | None,
     labels: int = LABELLINGS,
     draws: np.ndarray | None = None,
+    known: Neighbors | None = None,
 ) -> SinglingOut:
     training = comparison.training
     return isolation_test(
@@ -145,6 +150,7 @@ def _asked(
         reference=None if reference is None else reference.values,
         reference_persons=None if reference is None else reference.patients,
         draws=draws,
+        known=known,
         labels=labels,
         metric=comparison.distance,
         seed=comparison.seed,
@@ -261,5 +267,6 @@ register(
         source=SOURCE,
         compute=singling_out,
         needs=("holdout",),
+        neighbors=_NEAREST,
     )
 )
