@@ -8,7 +8,8 @@ import pytest
 from fourfold import comparison as room
 from fourfold import evaluation  # noqa: F401 - fills the register
 from fourfold.comparison import Comparison, Features
-from fourfold.neighbors import ball_counts, nearest
+from fourfold.engine import LOCAL
+from fourfold.neighbors import ball_counts, nearest, searches
 from fourfold.neighbors.balls import depth_in_balls, with_centres
 from fourfold.privacy import legacy
 from fourfold.privacy.singling_out import singling_out
@@ -104,6 +105,20 @@ def test_pairs_too_many_to_keep_are_counted_anew():
     np.testing.assert_array_equal(comparison.within("synthetic", radii).inside, alone.inside)
 
 
+@pytest.mark.parametrize("images", [1, 3])
+def test_a_search_over_an_engine_finds_what_one_pass_finds(images):
+    here = comparison_of(images=images)
+    there = replace(comparison_of(images=images), searching=searches.ShardedSearch(LOCAL))
+    np.testing.assert_array_equal(
+        here.neighbors("synthetic", "training", 5).indices, there.neighbors("synthetic", "training", 5).indices
+    )
+    for role in ("synthetic", "holdout"):
+        np.testing.assert_array_equal(here.balls("training", role, 5).inside, there.balls("training", role, 5).inside)
+        np.testing.assert_array_equal(here.depths(role), there.depths(role))
+        radii = 0.7 * here.radii("training", 5)
+        np.testing.assert_array_equal(here.within(role, radii).inside, there.within(role, radii).inside)
+
+
 @pytest.mark.parametrize("size", [0, 1, 5, 6])
 def test_sets_too_small_for_a_meeting_are_searched_one_by_one(size):
     comparison = comparison_of(sizes=(30, size, 12), copies=0)
@@ -124,14 +139,15 @@ def test_every_default_metric_together_multiplies_each_pair_of_sets_once(monkeyp
     asked = []
 
     def noted(name):
-        original = getattr(room, name)
+        home = room if name == "meetings" else searches
+        original = getattr(home, name)
 
         def searched(queries, points, *rest, **options):
             sizes = sorted(map(len, queries.values())) if isinstance(queries, dict) else [len(queries)]
             asked.append((name, *sizes, len(points)))
             return original(queries, points, *rest, **options)
 
-        monkeypatch.setattr(room, name, searched)
+        monkeypatch.setattr(home, name, searched)
 
     for name in ("nearest", "meetings", "mutual_ball_counts", "ball_counts"):
         noted(name)

@@ -14,17 +14,9 @@ from typing import Literal
 import numpy as np
 
 from fourfold.images.sets import ImageSet
-from fourfold.neighbors import (
-    BallCounts,
-    ClosePairs,
-    Meeting,
-    Neighbors,
-    ball_counts,
-    meetings,
-    mutual_ball_counts,
-    nearest,
-)
+from fourfold.neighbors import BallCounts, ClosePairs, Meeting, Neighbors, meetings
 from fourfold.neighbors.balls import depth_in_balls, with_centres
+from fourfold.neighbors.searches import EXACT, Searching
 
 __all__ = ["Comparison", "Features", "Progress", "Role", "Sets", "Spaces", "no_progress"]
 
@@ -117,6 +109,8 @@ class Comparison:
         Real patients that are neither in training nor in the holdout.
     depth : int
         Nearest training images that the one pass over a pair of sets finds, where questions ask for that many.
+    searching : Searching
+        How neighbours between whole sets are searched: exact and here, over an engine, or approximate.
     """
 
     space: str
@@ -129,6 +123,7 @@ class Comparison:
     names: tuple[str, ...] | None = None
     reference: Features | None = None
     depth: int = _TOGETHER
+    searching: Searching = EXACT
     _found: dict[tuple[str, str], Neighbors] = field(default_factory=dict, repr=False)
     _counted: dict[tuple[str, str, int], BallCounts] = field(default_factory=dict, repr=False)
     _met: dict[str, Meeting] = field(default_factory=dict, repr=False)
@@ -158,7 +153,7 @@ class Comparison:
         if found is None or found.distances.shape[1] < k:
             asked, among = self.set(queries), self.set(points)
             same = queries == points
-            found = nearest(
+            found = self.searching.nearest(
                 asked.values,
                 among.values,
                 k,
@@ -206,7 +201,7 @@ class Comparison:
             asked, among = self.set(queries), self.set(points)
             if min(len(asked), len(among)) > k:
                 # One pass over the pairs serves both directions, and both are asked for.
-                around_queries, around_points = mutual_ball_counts(
+                around_queries, around_points = self.searching.mutual_ball_counts(
                     asked.values,
                     among.values,
                     self.radii(queries, k),
@@ -216,7 +211,7 @@ class Comparison:
                 )
                 self._counted[points, queries, k] = around_queries
             else:
-                around_points = ball_counts(
+                around_points = self.searching.ball_counts(
                     asked.values, among.values, self.radii(points, k), metric=self.distance, memory=self.memory
                 )
             self._counted[queries, points, k] = around_points
@@ -245,7 +240,9 @@ class Comparison:
         pairs = self.close_pairs(role, radii)
         asked, training = self.set(role), self.training
         if pairs is None:
-            return ball_counts(asked.values, training.values, radii, metric=self.distance, memory=self.memory)
+            return self.searching.ball_counts(
+                asked.values, training.values, radii, metric=self.distance, memory=self.memory
+            )
         sizes = len(asked), len(training)
         return BallCounts(*(np.bincount(rows, minlength=size) for rows, size in zip(pairs, sizes, strict=True)))
 
@@ -278,6 +275,8 @@ class Comparison:
         """Ask everything about training set and the others in one pass each, the holdout riding along."""
         others = {queries, points} - {"training"}
         if "training" not in (queries, points) or len(others) != 1 or others <= {"reference"} or self._met:
+            return
+        if self.searching is not EXACT:
             return
         roles: list[Role] = ["synthetic"] if self.holdout is None else ["synthetic", "holdout"]
         least = _TOGETHER + 1

@@ -1,3 +1,4 @@
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -130,12 +131,31 @@ def test_other_settings_or_another_preparation_are_computed_anew(store):
     assert (scaled.seen, prepared.seen) == (5, 5)
 
 
-def test_duplicates_are_computed_once(store):
+def test_duplicates_are_computed_once_with_and_without_a_store(store):
     images = _images(4)[[0, 1, 0, 2, 1, 0, 3]]
-    extractor = Counting()
-    found = extract(_set(images), extractor, store=store, batch_size=2)
-    assert extractor.seen == 4
-    assert np.allclose(found, _expected(images))
+    for chosen in (None, store):
+        extractor = Counting()
+        found = extract(_set(images), extractor, store=chosen, batch_size=2)
+        assert extractor.seen == 4
+        assert np.allclose(found, _expected(images))
+
+
+def test_images_are_decoded_while_the_network_runs():
+    images, decoded, running = _set(_images(12)), [], []
+
+    class Watching(Counting):
+        def __call__(self, images):
+            # The next batch comes although this one has not left the network.
+            begun = time.monotonic()
+            while len(decoded) < min(12, self.seen + len(images) + 3) and time.monotonic() < begun + 5:
+                time.sleep(0.001)
+            running.append(len(decoded))
+            return super().__call__(images)
+
+    decode = images.decode
+    watched = replace(images, decode=lambda entry: decoded.append(entry.index) or decode(entry))
+    extract(watched, Watching(), batch_size=3)
+    assert all(count >= min(12, 3 * batch + 6) for batch, count in enumerate(running))
 
 
 def test_a_damaged_shard_is_computed_anew_and_said(store):

@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING, Any
 from fourfold.errors import FourfoldError, InputError
 
 if TYPE_CHECKING:
+    from fourfold.engine import Engine
     from fourfold.images.reading import Reading
 
 __all__ = [
     "PolicyWriter",
+    "add_engine",
     "add_policy",
     "add_preparation",
     "add_reading",
     "add_sets",
     "add_work",
     "columns_of",
+    "engine_of",
     "evaluation_of",
     "memory_of",
     "named_sets",
@@ -104,6 +107,32 @@ def add_work(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--workers", type=int, default=0, metavar="N", help="processes that decode images (0)")
     group.add_argument("--device", default="cpu", help="where networks run, e.g. cuda (cpu)")
     group.add_argument("--quiet", action="store_true", help="no progress bars")
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """Where the work is done; goes with `add_work`, whose ``--workers`` counts those of a cluster as well."""
+    group = parser.add_argument_group("engine")
+    group.add_argument(
+        "--engine",
+        default="local",
+        choices=("local", "torchrun", "ray"),
+        help="where features are computed: this process, the processes of torchrun, or a Ray cluster with --workers "
+        "workers (local)",
+    )
+    group.add_argument("--address", metavar="HOST", help="of a Ray cluster that runs; one is started here otherwise")
+    group.add_argument(
+        "--features-to",
+        metavar="URL",
+        help="where features are kept as shards, written by the workers themselves, e.g. s3://bucket/folder (--store)",
+    )
+
+
+def engine_of(options: argparse.Namespace) -> Engine:
+    """The engine that `add_engine` was told; a context, closed at its end."""
+    from fourfold.engine import engine_named
+
+    # Of this process and of those of torchrun, the workers are the processes that decode.
+    return engine_named(options.engine, options.address, options.workers if options.engine == "ray" else None)
 
 
 def evaluation_of(options: argparse.Namespace) -> dict[str, Any]:

@@ -72,19 +72,25 @@ class FeatureStore:
         InputError
             Where the folder cannot be created or read.
         """
-        record = {
-            "layout": _LAYOUT,
-            "extractor": {"name": extractor.name, "version": extractor.version, "settings": extractor.settings()},
-            "fingerprint": extractor.fingerprint,
-            "preparation": None if preparation is None else preparation.describe(),
-        }
-        text = json.dumps(record, sort_keys=True, indent=1)
-        folder = self.folder / "features" / hashlib.sha256(text.encode()).hexdigest()[:32]
+        name, text = space_record(extractor, preparation)
+        folder = self.folder / "features" / name
         make_private(self.folder)
         make_private(folder)
         if not (folder / "space.json").exists():
             write_atomically(folder / "space.json", lambda stream: stream.write(text.encode()))
         return FeatureSpace(folder, self.notes)
+
+
+def space_record(extractor: FeatureExtractor, preparation: Preparation | None) -> tuple[str, str]:
+    """The folder of a space in a store, and the JSON text that says what is in it."""
+    record = {
+        "layout": _LAYOUT,
+        "extractor": {"name": extractor.name, "version": extractor.version, "settings": extractor.settings()},
+        "fingerprint": extractor.fingerprint,
+        "preparation": None if preparation is None else preparation.describe(),
+    }
+    text = json.dumps(record, sort_keys=True, indent=1)
+    return hashlib.sha256(text.encode()).hexdigest()[:32], text
 
 
 class FeatureSpace:
@@ -111,6 +117,10 @@ class FeatureSpace:
 
     def __len__(self) -> int:
         return len(self._places)
+
+    def writer(self) -> None:
+        """None: whether the machine of a worker sees this folder is not known, so that this process writes."""
+        return None
 
     def read(self, digests: Sequence[str]) -> tuple[np.ndarray | None, np.ndarray]:
         """What is stored of the images asked for.

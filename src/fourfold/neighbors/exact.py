@@ -25,7 +25,7 @@ from fourfold.neighbors.precision import Screening, precision_named
 from fourfold.neighbors.pruning import Pruning, PruningChoice
 from fourfold.neighbors.searching import Search
 
-__all__ = ["Neighbors", "nearest"]
+__all__ = ["Neighbors", "nearest", "searched"]
 
 
 @dataclass(frozen=True)
@@ -106,15 +106,34 @@ def nearest(
     queries, points = checked(queries, points, metric)
     if k < 1:
         raise InputError(f"k must be at least 1, got {k}")
-    precision = precision_named(screening)
+    precision_named(screening)
     excluded = Excluded(query_groups, point_groups, exclude_self, len(queries), len(points))
+    same = queries is points or (exclude_self and _alike(queries, points))
+    return searched(queries, points, k, metric, excluded, same, memory, pruning, screening, device)
+
+
+def searched(
+    queries: np.ndarray,
+    points: np.ndarray,
+    k: int,
+    metric: MetricName,
+    excluded: Excluded,
+    same: bool,
+    memory: int,
+    pruning: PruningChoice = "auto",
+    screening: Screening = "float32",
+    device: str = "cpu",
+) -> Neighbors:
+    """The search of `nearest` between checked sets, or parts of them, without the pairs that are left out.
+
+    `same` tells that row numbers of queries and points count the same rows.
+    """
     if len(queries) == 0 or len(points) == 0:
         empty = (np.full((len(queries), k), np.inf), np.full((len(queries), k), -1, dtype=np.int64))
         return Neighbors(*empty, Pruning(reason="there is nothing to search"))
-    same = queries is points or (exclude_self and _alike(queries, points))
     search = Search(queries, points, k, metric, excluded, same and excluded.symmetric, memory, device)
     spared = narrowed(search, pruning)
-    search.run(precision)
+    search.run(precision_named(screening))
     return Neighbors(search.distances, search.indices, spared.measured(search.multiplications, search.whole))
 
 

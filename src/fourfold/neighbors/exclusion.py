@@ -13,14 +13,33 @@ __all__ = ["Excluded"]
 
 
 class Excluded:
-    """The pairs that a search leaves out, block by block."""
+    """The pairs that a search leaves out, block by block.
+
+    Parameters
+    ----------
+    query_groups, point_groups : arrays of int, shapes (n,) and (m,), or None
+        Pairs with equal numbers are left out.
+    exclude_self : bool
+        Leave out pairs of equal row numbers.
+    n, m : int
+        Numbers of queries and points.
+    first : int
+        Row number of the first query where the first point has 0; for parts of larger sets.
+    """
 
     def __init__(
-        self, query_groups: np.ndarray | None, point_groups: np.ndarray | None, exclude_self: bool, n: int, m: int
+        self,
+        query_groups: np.ndarray | None,
+        point_groups: np.ndarray | None,
+        exclude_self: bool,
+        n: int,
+        m: int,
+        *,
+        first: int = 0,
     ) -> None:
         if (query_groups is None) != (point_groups is None):
             raise InputError("give groups for queries and points, or for neither")
-        self.own = np.arange(n) if exclude_self else None
+        self.own = np.arange(first, first + n) if exclude_self else None
         self.queries = self.points = None
         if query_groups is not None and point_groups is not None:
             self.queries, self.points = (np.asarray(query_groups), np.asarray(point_groups))
@@ -60,6 +79,15 @@ class Excluded:
         if pairs is not None:
             block[pairs] = torch.inf
 
+    def among(self, rows: slice, candidates: np.ndarray) -> np.ndarray:
+        """Which of the candidates of each row, point numbers of shape (rows, c), are left out."""
+        left_out = np.zeros(candidates.shape, dtype=bool)
+        if self.own is not None:
+            left_out |= candidates == self.own[rows, None]
+        if self.queries is not None and self.points is not None:
+            left_out |= self.points[candidates] == self.queries[rows, None]
+        return left_out
+
     def take(self, rows: np.ndarray) -> Excluded:
         """The same for some of the queries."""
         chosen = copy(self)
@@ -70,7 +98,7 @@ class Excluded:
     def row(self, query: int, m: int) -> np.ndarray:
         """Which of the points are left out for one query."""
         left_out = np.zeros(m, dtype=bool)
-        if self.own is not None:
+        if self.own is not None and 0 <= self.own[query] < m:
             left_out[self.own[query]] = True
         if self.queries is not None and self.points is not None:
             left_out |= self.points == self.queries[query]

@@ -19,6 +19,8 @@ __all__ = ["Frame", "parts"]
 
 # Powers of two that are still ordinary numbers in float32 together with their inverse.
 _PLAIN = 100
+# Entries of a part of a set that is looked through.
+_PART = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,9 @@ class Frame:
         return np.ldexp(2.0 * distances, 2 * self.exponent)
 
 
-def parts(array: np.ndarray, rows: int = 8192) -> Iterator[np.ndarray]:
-    """An array a few rows at a time."""
+def parts(array: np.ndarray, rows: int | None = None) -> Iterator[np.ndarray]:
+    """An array a few rows at a time, by default as many as make a small part of any memory."""
+    rows = rows or max(1, _PART // max(array.shape[1], 1))
     for start in range(0, len(array), rows):
         yield array[start : start + rows]
 

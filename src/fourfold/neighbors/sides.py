@@ -57,7 +57,9 @@ class Side:
         self._ready: torch.Tensor | None = None
         keep = None
         # Rows that are in their frame already need no copy.
-        if frame.still and chosen is None and self.device.type == "cpu" and values.dtype == self._kind:
+        # What is read-only, as a mapped file is, torch would not take without a copy.
+        ready = frame.still and chosen is None and values.dtype == self._kind and values.flags.writeable
+        if ready and self.device.type == "cpu":
             self._ready = torch.from_numpy(values) if precision.rows == precision.entries else None
         elif frame.metric != "hamming" and precision.rows.itemsize * frame.width * self.count <= memory:
             keep = torch.empty(self.count, frame.width, dtype=precision.rows, device=self.device)

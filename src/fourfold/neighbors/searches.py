@@ -1,0 +1,194 @@
+"""The three ways to search, behind one set of calls: here and exact, over an engine and exact, or approximate.
+
+Whoever holds one asks for neighbours and counts as from `nearest`, `ball_counts` and `mutual_ball_counts`. Only the
+approximate one changes results, and it keeps the measure of every search it did, for the report.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Literal
+
+import numpy as np
+
+from fourfold.engine import Engine
+from fourfold.neighbors.approximate import SearchQuality, nearest_approximate
+from fourfold.neighbors.approximate_counts import ball_counts_approximate
+from fourfold.neighbors.approximate_index import ApproximateIndex, IndexName, IndexOptions, indexed
+from fourfold.neighbors.counts import BallCounts, ball_counts, mutual_ball_counts
+from fourfold.neighbors.distances import MetricName
+from fourfold.neighbors.exact import Neighbors, nearest
+from fourfold.neighbors.sharded import nearest_sharded
+from fourfold.neighbors.sharded_counts import ball_counts_sharded, mutual_ball_counts_sharded
+
+__all__ = ["EXACT", "ApproximateSearch", "ExactSearch", "SearchName", "Searching", "ShardedSearch", "search_named"]
+
+SearchName = Literal["exact", "ivf", "hnsw"]
+
+
+class Searching(ABC):
+    """A way to search."""
+
+    @abstractmethod
+    def nearest(
+        self,
+        queries: np.ndarray,
+        points: np.ndarray,
+        k: int,
+        *,
+        metric: MetricName = "euclidean",
+        query_groups: np.ndarray | None = None,
+        point_groups: np.ndarray | None = None,
+        exclude_self: bool = False,
+        memory: int = 1 << 30,
+    ) -> Neighbors:
+        """As `fourfold.neighbors.nearest`."""
+
+    @abstractmethod
+    def ball_counts(
+        self,
+        queries: np.ndarray,
+        points: np.ndarray,
+        radii: np.ndarray,
+        *,
+        metric: MetricName = "euclidean",
+        memory: int = 1 << 30,
+    ) -> BallCounts:
+        """As `fourfold.neighbors.ball_counts`."""
+
+    @abstractmethod
+    def mutual_ball_counts(
+        self,
+        left: np.ndarray,
+        right: np.ndarray,
+        left_radii: np.ndarray,
+        right_radii: np.ndarray,
+        *,
+        metric: MetricName = "euclidean",
+        memory: int = 1 << 30,
+    ) -> tuple[BallCounts, BallCounts]:
+        """As `fourfold.neighbors.mutual_ball_counts`."""
+
+
+class ExactSearch(Searching):
+    """In this process."""
+
+    def nearest(self, queries: np.ndarray, points: np.ndarray, k: int, **keywords: object) -> Neighbors:
+        """As `fourfold.neighbors.nearest`."""
+        return nearest(queries, points, k, **keywords)
+
+    def ball_counts(self, queries: np.ndarray, points: np.ndarray, radii: np.ndarray, **keywords: object) -> BallCounts:
+        """As `fourfold.neighbors.ball_counts`."""
+        return ball_counts(queries, points, radii, **keywords)
+
+    def mutual_ball_counts(
+        self,
+        left: np.ndarray,
+        right: np.ndarray,
+        left_radii: np.ndarray,
+        right_radii: np.ndarray,
+        **keywords: object,
+    ) -> tuple[BallCounts, BallCounts]:
+        """As `fourfold.neighbors.mutual_ball_counts`."""
+        return mutual_ball_counts(left, right, left_radii, right_radii, **keywords)
+
+
+EXACT = ExactSearch()
+"""Exact, in this process."""
+
+
+class ShardedSearch(Searching):
+    """Over the workers of an engine, with the results of `EXACT`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def nearest(self, queries: np.ndarray, points: np.ndarray, k: int, **keywords: object) -> Neighbors:
+        """As `fourfold.neighbors.nearest`."""
+        return nearest_sharded(queries, points, k, engine=self._engine, **keywords)
+
+    def ball_counts(self, queries: np.ndarray, points: np.ndarray, radii: np.ndarray, **keywords: object) -> BallCounts:
+        """As `fourfold.neighbors.ball_counts`."""
+        return ball_counts_sharded(queries, points, radii, engine=self._engine, **keywords)
+
+    def mutual_ball_counts(
+        self,
+        left: np.ndarray,
+        right: np.ndarray,
+        left_radii: np.ndarray,
+        right_radii: np.ndarray,
+        **keywords: object,
+    ) -> tuple[BallCounts, BallCounts]:
+        """As `fourfold.neighbors.mutual_ball_counts`."""
+        return mutual_ball_counts_sharded(left, right, left_radii, right_radii, engine=self._engine, **keywords)
+
+
+class ApproximateSearch(Searching):
+    """By an index, made once for each set of points.
+
+    Parameters
+    ----------
+    index : {"ivf", "hnsw"}
+    options : IndexOptions or None
+    seed : int
+        Of the queries that are searched exactly too.
+
+    Attributes
+    ----------
+    qualities : list of SearchQuality
+        Of every search so far.
+    """
+
+    def __init__(self, index: IndexName, options: IndexOptions | None = None, seed: int = 0) -> None:
+        self.index, self.options, self.seed = index, options, seed
+        self.qualities: list[SearchQuality] = []
+        self._made: dict[tuple[int, str], tuple[np.ndarray, ApproximateIndex]] = {}
+
+    def nearest(
+        self, queries: np.ndarray, points: np.ndarray, k: int, *, metric: MetricName = "euclidean", **keywords: object
+    ) -> Neighbors:
+        """As `fourfold.neighbors.approximate.nearest_approximate`, whose measure is kept."""
+        index = self._index(points, metric)
+        found = nearest_approximate(queries, points, k, index=index, seed=self.seed, **keywords)
+        self.qualities.append(found.quality)
+        return found.neighbors
+
+    def ball_counts(
+        self,
+        queries: np.ndarray,
+        points: np.ndarray,
+        radii: np.ndarray,
+        *,
+        metric: MetricName = "euclidean",
+        memory: int = 1 << 30,
+    ) -> BallCounts:
+        """As `fourfold.neighbors.approximate_counts.ball_counts_approximate`."""
+        return ball_counts_approximate(queries, self._index(points, metric), radii, memory=memory)
+
+    def mutual_ball_counts(
+        self,
+        left: np.ndarray,
+        right: np.ndarray,
+        left_radii: np.ndarray,
+        right_radii: np.ndarray,
+        *,
+        metric: MetricName = "euclidean",
+        memory: int = 1 << 30,
+    ) -> tuple[BallCounts, BallCounts]:
+        """Either direction from the index of the set that the balls are around."""
+        around_left = self.ball_counts(right, left, left_radii, metric=metric, memory=memory)
+        return around_left, self.ball_counts(left, right, right_radii, metric=metric, memory=memory)
+
+    def _index(self, points: np.ndarray, metric: MetricName) -> ApproximateIndex:
+        key = id(points), metric
+        if key not in self._made:
+            # The points are kept with it, so that no other array takes their place in memory.
+            self._made[key] = points, indexed(points, self.index, metric=metric, options=self.options)
+        return self._made[key][1]
+
+
+def search_named(name: SearchName, engine: Engine, options: IndexOptions | None = None, seed: int = 0) -> Searching:
+    """The way to search that a user asked for; an approximate one runs here, whatever the engine."""
+    if name != "exact":
+        return ApproximateSearch(name, options, seed)
+    return EXACT if engine.here else ShardedSearch(engine)
