@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         images,
         neighbors,
         outliers,
+        pairing,
         privacy,
         releasing,
         report,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from fourfold.generate.train import train
     from fourfold.images import ImageSet, check_sets, open_set
     from fourfold.images.phantoms import phantoms
+    from fourfold.pairing import PairedSets, paired
     from fourfold.releasing import Release, release, verify
     from fourfold.score import Metric, Score, metrics
     from fourfold.utility.study import UtilityStudy, utility_study
@@ -48,6 +50,7 @@ _HOMES = {
     "Metric": "fourfold.score",
     "MissingExtra": "fourfold.errors",
     "Model": "fourfold.generate.models",
+    "PairedSets": "fourfold.pairing",
     "Release": "fourfold.releasing",
     "Score": "fourfold.score",
     "UnreadableImage": "fourfold.errors",
@@ -59,6 +62,7 @@ _HOMES = {
     "metrics": "fourfold.score",
     "open_model": "fourfold.generate.models",
     "open_set": "fourfold.images",
+    "paired": "fourfold.pairing",
     "phantoms": "fourfold.images.phantoms",
     "release": "fourfold.releasing",
     "train": "fourfold.generate.train",
@@ -74,6 +78,7 @@ _ROOMS = (
     "images",
     "neighbors",
     "outliers",
+    "pairing",
     "privacy",
     "releasing",
     "report",
@@ -91,6 +96,7 @@ __all__ = [
     "Metric",
     "MissingExtra",
     "Model",
+    "PairedSets",
     "Release",
     "Score",
     "UnreadableImage",
@@ -110,6 +116,8 @@ __all__ = [
     "open_model",
     "open_set",
     "outliers",
+    "paired",
+    "pairing",
     "phantoms",
     "privacy",
     "release",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -11,7 +12,6 @@ from scipy import stats
 
 import fourfold as ff
 from fourfold.errors import InputError
-from fourfold.fidelity import similarity
 from fourfold.fidelity.paired import paired_distance
 from fourfold.fidelity.similarity import CEILING, DISTANCES, PairDistance, ms_ssim, psnr, ssim
 
@@ -29,7 +29,8 @@ def _noisy(images: np.ndarray, deviation: float, seed: int = 0) -> np.ndarray:
 
 
 def test_the_examples_run() -> None:
-    assert doctest.testmod(similarity).failed == 0
+    for name in ("similarity", "paired"):
+        assert doctest.testmod(import_module(f"fourfold.fidelity.{name}")).failed == 0
 
 
 @pytest.mark.parametrize("measure", [psnr, ssim, lambda x, y: ms_ssim(x, y, scales=2)])
@@ -47,6 +48,30 @@ def test_structural_similarity_is_that_of_its_formula() -> None:
     # Under a window that lies wholly in a flat image only the means count: (2 m n + c) / (m^2 + n^2 + c), c = 0.01^2.
     x, y = np.full((1, 1, 24, 24), 0.5), np.full((1, 1, 24, 24), 0.4)
     assert ssim(x, y)[0] == pytest.approx((2 * 0.2 + 1e-4) / (0.25 + 0.16 + 1e-4), abs=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(3, 24, 30), (1, 16, 14, 18)])
+def test_structural_similarity_is_that_of_torchmetrics(shape: tuple[int, ...]) -> None:
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    x = np.random.default_rng(0).uniform(size=(2, *shape))
+    y = _noisy(x, 0.1)
+    theirs = structural_similarity_index_measure(
+        torch.from_numpy(x), torch.from_numpy(y), data_range=1.0, reduction="none"
+    )
+    assert np.allclose(ssim(x, y), theirs.numpy(), rtol=0, atol=1e-9)
+
+
+def test_similarity_over_scales_is_that_of_torchmetrics() -> None:
+    from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
+
+    x = np.random.default_rng(0).uniform(size=(2, 1, 48, 54))
+    y = _noisy(x, 0.1)
+    weights = np.array((0.0448, 0.2856, 0.3001))
+    theirs = multiscale_structural_similarity_index_measure(
+        torch.from_numpy(x), torch.from_numpy(y), data_range=1.0, reduction="none", betas=tuple(weights / weights.sum())
+    )
+    assert np.allclose(ms_ssim(x, y, scales=3), theirs.numpy(), rtol=0, atol=1e-9)
 
 
 def test_volumes_are_compared_too() -> None:

@@ -19,7 +19,7 @@ from fourfold.resampling import FEWEST, normal_interval
 from fourfold.score import Score
 from fourfold.statistics import variance_of_mean
 
-__all__ = ["paired_distance"]
+__all__ = ["paired_distance", "unrelated_pairs"]
 
 
 def paired_distance(
@@ -120,16 +120,41 @@ class _Mean:
         return cls(float(values.mean()), float(variance), min(len(np.unique(one)) for one in groups))
 
 
-def _unrelated(x: np.ndarray, y: np.ndarray, groups: np.ndarray, distance: PairDistance, seed: int) -> _Mean | None:
-    """Each image against one of another patient; None where a patient has more than half of them."""
-    codes, sizes = np.unique(groups, return_inverse=True, return_counts=True)[1:]
+def unrelated_pairs(groups: ArrayLike, seed: int = 0) -> tuple[np.ndarray, np.ndarray] | None:
+    """Each image and one of another patient.
+
+    Parameters
+    ----------
+    groups : array, shape (N,)
+        Equal entries are one patient.
+    seed : int
+
+    Returns
+    -------
+    (array of int, shape (N,), array of int, shape (N,)) or None
+        Row numbers: each image occurs once on either side. None where a patient has more than half of the images.
+
+    Examples
+    --------
+    >>> rows, others = unrelated_pairs(["a", "a", "b", "c"])
+    >>> sorted(rows.tolist()) == sorted(others.tolist()) == [0, 1, 2, 3]
+    True
+    """
+    codes, sizes = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)[1:]
     largest = int(sizes.max())
-    if 2 * largest > len(groups):
+    if 2 * largest > len(codes):
         return None
     # Patients in random order, images of each together: as many places on as the largest has, it is another's.
     order = np.lexsort((codes, np.random.default_rng([seed, 3]).permutation(len(sizes))[codes]))
-    other = np.roll(order, largest)
-    return _Mean.of(distance.measure(x[order], y[other]), groups[order], groups[other])
+    return order, np.roll(order, largest)
+
+
+def _unrelated(x: np.ndarray, y: np.ndarray, groups: np.ndarray, distance: PairDistance, seed: int) -> _Mean | None:
+    found = unrelated_pairs(groups, seed)
+    if found is None:
+        return None
+    rows, others = found
+    return _Mean.of(distance.measure(x[rows], y[others]), groups[rows], groups[others])
 
 
 def _groups(patients: ArrayLike | None, count: int, what: str) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePath
 
-__all__ = ["called_alike"]
+__all__ = ["called_alike", "last_name", "whole_name"]
 
 _ENDINGS = (".gz", ".nii", ".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".dcm", ".npy")
 
@@ -32,7 +32,7 @@ def called_alike(paths: Sequence[str], others: Sequence[str]) -> tuple[list[int]
     ([1], [0])
     """
     best: tuple[list[int], list[int]] = ([], [])
-    for name in (_whole_name, _last_name):
+    for name in (whole_name, last_name):
         ours, theirs = [name(path) for path in paths], [name(path) for path in others]
         if len(set(ours)) < len(ours) or len(set(theirs)) < len(theirs):
             continue
@@ -43,11 +43,13 @@ def called_alike(paths: Sequence[str], others: Sequence[str]) -> tuple[list[int]
     return best
 
 
-def _last_name(path: str) -> str:
-    return path[path.rindex("[") :] if path.endswith("]") and "[" in path else _whole_name(PurePath(path).name)
+def last_name(path: str) -> str:
+    """The name without folders and ending; of a row of an array file its number alone."""
+    return path[path.rindex("[") :] if path.endswith("]") and "[" in path else whole_name(PurePath(path).name)
 
 
-def _whole_name(path: str) -> str:
+def whole_name(path: str) -> str:
+    """The name with its folders, without its ending."""
     file, mark, frame = path.partition("#")
     name = PurePath(file)
     while name.suffix.lower() in _ENDINGS:

@@ -13,6 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fourfold.report.cells import cell
 from fourfold.report.compare_page import build, render_page
 from fourfold.report.compare_wording import sentences
 from fourfold.report.redaction import Redaction, plain
@@ -180,8 +181,8 @@ def scores_csv(compared: ComparedSets) -> str:
             low, high = score.interval or ("", "")
             writer.writerow(
                 [
-                    _cell(said(one.name)),
-                    _cell(said(one.family)),
+                    cell(said(one.name)),
+                    cell(said(one.family)),
                     one.images,
                     row.axis,
                     row.name,
@@ -193,7 +194,7 @@ def scores_csv(compared: ComparedSets) -> str:
                     row.better,
                     score.departs() or "",
                     *rank,
-                    _cell(said(score.reason or "")),
+                    cell(said(score.reason or "")),
                 ]
             )
     return stream.getvalue()
@@ -227,8 +228,3 @@ def _row(row: Row, names: tuple[str, ...]) -> dict[str, Any]:
             for name, score, rank in zip(names, row.scores, row.ranks, strict=True)
         ],
     }
-
-
-def _cell(text: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
