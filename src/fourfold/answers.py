@@ -14,9 +14,33 @@ import numpy as np
 from fourfold.comparison import Comparison, Progress, Sets, Spaces
 from fourfold.features import FeatureExtractor, ResultStore
 from fourfold.opening import Opened
-from fourfold.score import Metric, Score, from_record, is_plugin, to_record
+from fourfold.score import Metric, Score, does_not_apply, from_record, is_plugin, to_record
 
-__all__ = ["answer", "answer_key", "answers", "code_digest"]
+__all__ = ["BY_DISTANCE_ALONE", "answer", "answer_key", "answers", "code_digest"]
+
+BY_DISTANCE_ALONE = frozenset(
+    {
+        "fidelity/clipped_density",
+        "fidelity/density",
+        "fidelity/precision",
+        "fidelity/realism",
+        "privacy/authenticity",
+        "privacy/copy_count",
+        "privacy/distance_share",
+        "privacy/exposure",
+        "privacy/inference",
+        "privacy/legacy_privacy",
+        "privacy/nearest_neighbour_ratio",
+        "variety/clipped_coverage",
+        "variety/coverage",
+        "variety/image_retrieval_score",
+        "variety/recall",
+        "variety/retrieval_gap",
+    }
+)
+"""Metrics that know of a space who is how far from whom and nothing else; those alone may be asked about codes."""
+
+_CODES = "the features are codes, whose numbers are names: there is no mean, direction or sum of them"
 
 
 def answers(
@@ -47,6 +71,10 @@ def answers(
         # What the store knows of a score is the digest of Fourfold's code, which a plug-in is no part of.
         kept = None if is_plugin(metric) else results
         for space, subject in _subjects(metric, opened.sets, comparisons):
+            if subject is None:
+                fields = {"better": metric.better, "features": space, "source": metric.source}
+                found.append(does_not_apply(metric.axis, metric.name, _CODES, **fields))
+                continue
             behind = [one for one in extractors if space is None or one.name == space]
             key = answer_key(metric, [] if metric.kind == "images" else behind, opened)
             found.extend(answer(metric, subject, key, kept, progress))
@@ -112,13 +140,17 @@ def answer(
 
 
 def _subjects(metric: Metric, sets: Sets, comparisons: Mapping[str, Comparison]) -> list[tuple[str | None, Any]]:
-    """What a metric is asked about: each feature space that it is meant for, or all of them or the images, once."""
+    """What a metric is asked about: each feature space that it is meant for, or all of them or the images, once.
+
+    None in the place of codes that the metric would take for coordinates.
+    """
     if metric.kind == "images":
         return [(None, sets)]
     if metric.kind == "spaces":
-        return [(None, Spaces(sets, comparisons))]
+        plain = {space: comparison for space, comparison in comparisons.items() if comparison.distance != "hamming"}
+        return [(None, Spaces(sets, plain) if plain else None)]
     return [
-        (space, comparison)
+        (space, None if comparison.distance == "hamming" and metric.key not in BY_DISTANCE_ALONE else comparison)
         for space, comparison in comparisons.items()
         if metric.spaces is None or space in metric.spaces
     ]

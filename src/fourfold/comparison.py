@@ -18,14 +18,14 @@ from fourfold.neighbors import BallCounts, ClosePairs, Meeting, Neighbors, meeti
 from fourfold.neighbors.balls import depth_in_balls, with_centres
 from fourfold.neighbors.searches import EXACT, Searching
 
-__all__ = ["Comparison", "Features", "Progress", "Role", "Sets", "Spaces", "no_progress"]
+__all__ = ["NEIGHBORS", "Comparison", "Features", "Progress", "Role", "Sets", "Spaces", "no_progress"]
 
 Role = Literal["training", "holdout", "synthetic", "reference"]
 Progress = Callable[[str, int, int], None]
 
 # Neighbours that one pass over a pair of sets finds, for whoever will ask: the fifth one for the manifold of real
 # images; the nearest images of two other patients, where no patient has more images than allow for that many.
-_TOGETHER, _MOST_TOGETHER = 5, 32
+NEIGHBORS, _MOST_TOGETHER = 5, 32
 
 
 def no_progress(task: str, done: int, total: int) -> None:
@@ -122,7 +122,7 @@ class Comparison:
     memory: int = 1 << 30
     names: tuple[str, ...] | None = None
     reference: Features | None = None
-    depth: int = _TOGETHER
+    depth: int = NEIGHBORS
     searching: Searching = EXACT
     _found: dict[tuple[str, str], Neighbors] = field(default_factory=dict, repr=False)
     _counted: dict[tuple[str, str, int], BallCounts] = field(default_factory=dict, repr=False)
@@ -147,7 +147,7 @@ class Comparison:
         the same patient. Training against holdout needs no exclusion: their patients must not overlap.
         Fewer than `k` points give distances of infinity and indices of -1.
         """
-        if k <= (self._together if points == "training" else _TOGETHER):
+        if k <= (self._together if points == "training" else NEIGHBORS):
             self._meet(queries, points)
         found = self._found.get((queries, points))
         if found is None or found.distances.shape[1] < k:
@@ -195,7 +195,7 @@ class Comparison:
 
     def balls(self, queries: Role, points: Role, k: int) -> BallCounts:
         """How the `queries` fall into the balls around `points`, which reach to their `k`-th nearest neighbours."""
-        if k == _TOGETHER:
+        if k == NEIGHBORS:
             self._meet(queries, points)
         if (queries, points, k) not in self._counted:
             asked, among = self.set(queries), self.set(points)
@@ -259,7 +259,7 @@ class Comparison:
         met = self._met.get(role)
         if met is not None and met.depths is not None:
             return met.depths
-        radii = self.radii("training", _TOGETHER)
+        radii = self.radii("training", NEIGHBORS)
         typical = radii <= np.median(radii)
         points = self.training.values[typical]
         return depth_in_balls(self.set(role).values, points, radii[typical], metric=self.distance, memory=self.memory)
@@ -269,7 +269,7 @@ class Comparison:
         """Neighbours that one pass finds."""
         patients = self.training.patients
         most = 1 if patients is None else int(np.unique(patients, return_counts=True)[1].max(initial=1))
-        return max(_TOGETHER, self.depth, 2 * most + 1 if 2 * most < _MOST_TOGETHER else 0)
+        return max(NEIGHBORS, self.depth, 2 * most + 1 if 2 * most < _MOST_TOGETHER else 0)
 
     def _meet(self, queries: Role, points: Role) -> None:
         """Ask everything about training set and the others in one pass each, the holdout riding along."""
@@ -279,28 +279,28 @@ class Comparison:
         if self.searching is not EXACT:
             return
         roles: list[Role] = ["synthetic"] if self.holdout is None else ["synthetic", "holdout"]
-        least = _TOGETHER + 1
+        least = NEIGHBORS + 1
         roles = [role for role in roles if len(self.set(role)) >= least]
         if len(self.training) < least or not roles:
             return
-        radii = self.radii("training", _TOGETHER)
+        radii = self.radii("training", NEIGHBORS)
         self._met.update(
             meetings(
                 {role: self.set(role).values for role in roles},
                 self.training.values,
                 min(self._together, len(self.training)),
-                back=_TOGETHER,
+                back=NEIGHBORS,
                 metric=self.distance,
                 point_radii=radii,
-                set_radii={role: self.radii(role, _TOGETHER) for role in roles},
+                set_radii={role: self.radii(role, NEIGHBORS) for role in roles},
                 typical_radii=np.where(radii <= np.median(radii), radii, 0.0),
                 memory=self.memory,
             )
         )
         for role, met in self._met.items():
             self._found[role, "training"], self._found["training", role] = met.nearest_points, met.nearest_queries
-            self._counted[role, "training", _TOGETHER] = met.around_points
-            self._counted["training", role, _TOGETHER] = met.around_queries
+            self._counted[role, "training", NEIGHBORS] = met.around_points
+            self._counted["training", role, NEIGHBORS] = met.around_queries
 
 
 @dataclass(frozen=True)

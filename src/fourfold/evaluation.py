@@ -14,11 +14,14 @@ import torch
 
 from fourfold import __version__, fidelity, privacy, utility, variety
 from fourfold.answers import answers
+from fourfold.approximation import said_of_searches, with_errors
 from fourfold.comparison import Comparison, Progress, Role, Sets, no_progress
+from fourfold.engine import LOCAL, Engine
 from fourfold.errors import InputError
 from fourfold.feature_spaces import compared_in
 from fourfold.features import FeatureExtractor, FeatureStore, ResultStore
 from fourfold.features import get as get_extractor
+from fourfold.neighbors.searches import SearchName, search_named
 from fourfold.opening import Opened, SetSummary, open_sets
 from fourfold.privacy import Policy
 from fourfold.score import AXES, Axis, Metric, Score, broken_plugins, metrics
@@ -124,6 +127,9 @@ def evaluate(
     memory: int = 1 << 30,
     workers: int = 0,
     device: str = "cpu",
+    engine: Engine = LOCAL,
+    features_to: str | None = None,
+    search: SearchName = "exact",
     progress: Progress = no_progress,
 ) -> Evaluation:
     """Ask the four questions about a synthetic set.
@@ -139,7 +145,7 @@ def evaluate(
     features : sequence of str or FeatureExtractor
         Feature spaces, the leading one first; see `fourfold.features.get`.
     only : iterable of str or None
-        Axes or metrics (``"privacy"``, ``"variety/coverage"``) to ask for; None for all.
+        Axes or metrics (``"privacy"``, ``"variety/coverage"``, ``"coverage"``) to ask for; None for all.
     by : sequence of str
         Columns of the metadata (``"label"``, ``"sex"``, ``"age:20,40,60"``): every metric is asked for each of their
         groups as well, see `fourfold.subgroups`.
@@ -164,6 +170,13 @@ def evaluate(
         Processes that decode images.
     device : str
         Where feature extractors run, for example ``"cuda"``.
+    engine : Engine
+        Where features are computed and neighbours searched; the numbers are the same.
+    features_to : str or None
+        URL where the workers of an engine keep features, instead of in `store`.
+    search : {"exact", "ivf", "hnsw"}
+        An approximate search, for more than ten million images, changes numbers: notes and details say how much it
+        missed, and no score of it is kept in the store.
     progress : callable
         Called with (task, done, total).
 
@@ -203,11 +216,24 @@ def evaluate(
     for column in columns_asked:
         check_groups(column, opened)
     feature_store = None if store is False else FeatureStore(store)
-    results = None if store is False else ResultStore(store)
+    results = None if store is False or search != "exact" else ResultStore(store)
+    depth = max((metric.neighbors for metric in asked), default=1)
     comparisons = {
-        extractor.name: compared_in(opened, extractor, feature_store, workers, device) for extractor in extractors
+        extractor.name: compared_in(
+            opened,
+            extractor,
+            feature_store,
+            workers,
+            device,
+            depth,
+            engine=engine,
+            features_to=features_to,
+            searching=search_named(search, engine, seed=seed),
+        )
+        for extractor in extractors
     }
     scores = with_common_bands(answers(asked, opened, comparisons, extractors, results, progress))
+    scores = with_errors(scores, comparisons)
     groups = {
         column.name: score_groups(column, asked, opened, comparisons, extractors, results, progress)
         for column in columns_asked
@@ -217,6 +243,7 @@ def evaluate(
     notes = [
         *opened.notes,
         *left_out,
+        *said_of_searches(comparisons),
         *(feature_store.notes if feature_store else ()),
         *(results.notes if results else ()),
     ]
@@ -230,6 +257,8 @@ def evaluate(
         preparation=opened.sets.training.preparation.describe() if opened.sets.training.preparation else {},
         settings={
             "seed": seed,
+            "engine": engine.name,
+            "search": search,
             "only": None if only is None else sorted(only),
             "by": [{"column": column.name, "edges": list(column.edges)} for column in columns_asked],
             "fourfold": __version__,
@@ -247,25 +276,38 @@ def evaluate(
 
 
 def asked_metrics(only: Iterable[str] | None, thorough: bool = False) -> list[Metric]:
-    """The metrics that `evaluate` asks; raises InputError where `only` names none that there is."""
+    """The metrics that `evaluate` asks; raises InputError where `only` names none that there is, or one of two axes."""
     known = list(metrics())
     if only is None:
         return [metric for metric in known if thorough or not metric.thorough]
-    wanted = set(only)
-    unknown = wanted - {metric.key for metric in known} - set(AXES)
-    for plugin in broken_plugins():
-        if plugin.name in {name.rpartition("/")[2] for name in unknown}:
-            raise InputError(str(plugin.problem))
-    if unknown:
-        raise InputError(
-            f"there is no axis or metric {', '.join(sorted(map(repr, unknown)))}; "
-            f"axes are {', '.join(AXES)}, and `fourfold metrics` lists the metrics"
-        )
+    wanted = _full_names(set(only), {metric.key for metric in known})
     return [
         metric
         for metric in known
         if metric.key in wanted or (metric.axis in wanted and (thorough or not metric.thorough))
     ]
+
+
+def _full_names(asked: set[str], keys: set[str]) -> set[str]:
+    """``"coverage"`` as ``"variety/coverage"``; axes and full names as they are."""
+    meant = {name: [name] if name in keys | set(AXES) else _of_name(name, keys) for name in asked}
+    unknown = sorted(name for name, found in meant.items() if not found)
+    for plugin in broken_plugins():
+        if plugin.name in {name.rpartition("/")[2] for name in unknown}:
+            raise InputError(str(plugin.problem))
+    if unknown:
+        raise InputError(
+            f"there is no axis or metric {', '.join(map(repr, unknown))}; "
+            f"axes are {', '.join(AXES)}, and `fourfold metrics` lists the metrics"
+        )
+    for name, found in meant.items():
+        if len(found) > 1:
+            raise InputError(f"{name!r} is a metric of several axes; name one of {', '.join(found)}")
+    return {found[0] for found in meant.values()}
+
+
+def _of_name(name: str, keys: set[str]) -> list[str]:
+    return sorted(key for key in keys if key.partition("/")[2] == name)
 
 
 def _extractors(features: Sequence[str | FeatureExtractor]) -> list[FeatureExtractor]:

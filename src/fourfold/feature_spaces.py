@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from fourfold.comparison import Comparison, Features, Role, Sets
+from fourfold.engine import LOCAL, Engine
 from fourfold.features import FeatureExtractor, FeatureStore, extract
+from fourfold.features.remote import RemoteStore
+from fourfold.features.standardisation import standardised
+from fourfold.neighbors.searches import EXACT, Searching
 from fourfold.opening import Opened
 
 __all__ = ["compared_in"]
 
 
 def compared_in(
-    opened: Opened, extractor: FeatureExtractor, store: FeatureStore | None, workers: int = 0, device: str = "cpu"
+    opened: Opened,
+    extractor: FeatureExtractor,
+    store: FeatureStore | None,
+    workers: int = 0,
+    device: str = "cpu",
+    depth: int = 5,
+    *,
+    engine: Engine = LOCAL,
+    features_to: str | None = None,
+    searching: Searching = EXACT,
 ) -> Comparison:
     """The sets in one feature space, scaled by the training set where the extractor asks for it.
 
@@ -29,6 +41,12 @@ def compared_in(
         Processes that decode images.
     device : str
         Where the extractor runs.
+    depth, searching
+        Of the comparison.
+    engine : Engine
+        Where features are computed.
+    features_to : str or None
+        URL where the workers keep features, instead of in `store`.
 
     Raises
     ------
@@ -36,13 +54,26 @@ def compared_in(
         As for `fourfold.features.extract`.
     """
     sets = opened.sets
+    # Patients in no other set, where there are any: what is learned from them favours nobody.
+    others = sets.training if sets.reference is None else sets.reference
+    folder = store.folder / "networks" if isinstance(store, FeatureStore) else None
+    extractor.learn(others, folder=folder, device=device, progress=sets.progress)
+    kept = store if features_to is None else RemoteStore(features_to)
     values = {
-        role: extract(image_set, extractor, store=store, workers=workers, progress=sets.progress, device=device)
+        role: extract(
+            image_set,
+            extractor,
+            store=kept,
+            workers=workers,
+            progress=sets.progress,
+            device=device,
+            engine=engine,
+        )
         for role, image_set in _roles(sets).items()
     }
     names = extractor.feature_names()
     if extractor.standardise:
-        values, names = _standardised(values, names)
+        values, names = standardised(values["training"], values, names)
     features = {
         role: Features(values[role], opened.patients[role], image_set.labels, _findings(image_set))
         for role, image_set in _roles(sets).items()
@@ -53,9 +84,12 @@ def compared_in(
         synthetic=features["synthetic"],
         holdout=features.get("holdout"),
         reference=features.get("reference"),
+        distance=extractor.distance,
         seed=sets.seed,
         memory=sets.memory,
         names=names,
+        depth=depth,
+        searching=searching,
     )
 
 
@@ -66,24 +100,6 @@ def _roles(sets: Sets) -> dict[Role, Any]:
     if sets.reference is not None:
         found["reference"] = sets.reference
     return found
-
-
-def _standardised(
-    values: Mapping[Role, np.ndarray], names: tuple[str, ...] | None
-) -> tuple[dict[Role, np.ndarray], tuple[str, ...] | None]:
-    """Columns by the training set's mean and standard deviation; columns that do not vary there are dropped."""
-    training = values["training"].astype(np.float64)
-    mean, spread = training.mean(axis=0), training.std(axis=0)
-    varies = spread > 1e-6 * np.maximum(np.abs(mean), 1e-6)
-    if not varies.any():
-        varies = np.ones_like(varies)
-        spread = np.ones_like(spread)
-    scaled = {
-        role: ((own.astype(np.float64)[:, varies] - mean[varies]) / spread[varies]).astype(np.float32)
-        for role, own in values.items()
-    }
-    kept = None if names is None else tuple(name for name, keep in zip(names, varies, strict=True) if keep)
-    return scaled, kept
 
 
 def _findings(image_set: Any) -> dict[str, np.ndarray] | None:

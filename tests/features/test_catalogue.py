@@ -8,7 +8,7 @@ from fourfold.features import KINDS, MobileNet, available, get
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.(script|save).*:DeprecationWarning")
 
 NAMES = [
-    *("radiomics", "pixels", "histogram", "imitation", "random", "mobilenet:PATH"),
+    *("radiomics", "pixels", "histogram", "imitation", "autoencoder", "autoencoder-codes", "random", "mobilenet:PATH"),
     *(f"{kind}:PATH" for kind in KINDS),
     *("meshnet:PATH", "dreamsim:CACHE_DIR", "tuned:DIR", "NAME=PATH"),
 ]
@@ -21,7 +21,7 @@ def script(tmp_path):
     return path
 
 
-@pytest.mark.parametrize("name", ["radiomics", "pixels", "histogram", "imitation", "random"])
+@pytest.mark.parametrize("name", NAMES[:7])
 def test_every_built_in_name_gives_its_extractor(name):
     assert get(name).name == name
 
@@ -32,7 +32,7 @@ def test_the_list_says_what_each_was_trained_on_and_where_it_comes_from():
 
 
 def test_the_list_agrees_with_the_extractors():
-    for listing in available()[:5]:
+    for listing in available()[:7]:
         assert get(listing.name).trained_on == listing.trained_on
 
 
@@ -84,7 +84,16 @@ CHOICES = "there are: " + ", ".join(NAMES)
         ("mobilenet", f"there is no feature extractor 'mobilenet'; {CHOICES}"),
         ("mobilenet:", f"'mobilenet:' names no file; {CHOICES}"),
         ("imitation:", f"'imitation:' names no file; {CHOICES}"),
-        ("imitation?steps=3", "there is no option 'steps' in 'imitation?steps=3'; there are: seed, slices"),
+        (
+            "imitation?steps=3",
+            "there is no option 'steps' in 'imitation?steps=3'; there are: seed, planes, slices, pool",
+        ),
+        ("autoencoder:", f"'autoencoder:' names no file; {CHOICES}"),
+        ("autoencoder?width=3", "there is no option 'width' in 'autoencoder?width=3'; there are: size, seed, steps"),
+        (
+            "autoencoder:own.safetensors?size=3",
+            "there is no option 'size' in 'autoencoder:own.safetensors?size=3'; this extractor takes none",
+        ),
         ("mine=", f"'mine=' names no file; {CHOICES}"),
         ("", f"'' names no file; {CHOICES}"),
         ("pixels=net.pt", "the name 'pixels' in 'pixels=net.pt' is taken; choose another for the file net.pt"),

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from fourfold.errors import InputError
-from fourfold.features import get
+from fourfold.features import SlicePolicy, get
 from fourfold.features.imitation import (
     Imitation,
     ImitationNetwork,
@@ -124,11 +124,25 @@ def test_features_do_not_depend_on_the_batch(network: ImitationNetwork) -> None:
 
 
 def test_colour_and_volumes_are_taken(network: ImitationNetwork) -> None:
-    extractor = Imitation(network, slices=2)
+    extractor = Imitation(network, slices=SlicePolicy(slices=2))
     images = torch.from_numpy(_textures(4))
     assert torch.allclose(extractor(images.expand(-1, 3, -1, -1)), extractor(images), atol=1e-4)
     volumes = images.reshape(1, 1, 4, 24, 24)
     assert torch.allclose(extractor(volumes), extractor(images[[1, 3]]).mean(dim=0, keepdim=True), atol=1e-4)
+
+
+def test_volumes_are_seen_by_the_policy_of_all_networks_for_planes(network: ImitationNetwork, tmp_path) -> None:
+    path = save_network(network, tmp_path / "network.safetensors")
+    volumes = torch.from_numpy(_textures(48)).reshape(2, 1, 24, 24, 24)
+    policy = SlicePolicy(planes="three", slices=2, pool="planes")
+    asked = get(f"imitation:{path}?planes=three&slices=2&pool=planes")
+    assert asked.settings()["volumes"] == policy.describe()
+    with torch.inference_mode():
+        found = asked(volumes)
+        assert torch.allclose(found, policy.features(volumes, network), atol=1e-4)
+    width = len(FEATURES)
+    assert found.shape == (2, 3 * width)
+    assert not torch.allclose(found[:, :width], found[:, 2 * width :], atol=1e-2)
 
 
 def test_gradients_agree_with_small_steps(network: ImitationNetwork) -> None:
@@ -231,14 +245,14 @@ def test_a_stored_network_comes_back(network: ImitationNetwork, tmp_path) -> Non
     assert extractor.feature_names() == network.features
     assert extractor.agreement == dict(zip(network.features, network.agreement.tolist()))
     assert get(f"mine=imitation:{path}").name == "mine"
-    assert extractor.fingerprint == Imitation(load_network(path), slices=2).fingerprint
+    assert extractor.fingerprint == Imitation(load_network(path), slices=SlicePolicy(slices=2)).fingerprint
     assert [file.name for file in tmp_path.iterdir()] == ["network.safetensors"]
 
 
 def test_the_fingerprint_is_that_of_the_weights(network: ImitationNetwork, untrained: ImitationNetwork) -> None:
     assert Imitation(network).fingerprint == Imitation(network).fingerprint
     assert Imitation(network).fingerprint != Imitation(untrained).fingerprint
-    assert Imitation(network).fingerprint != Imitation(network, slices=1).fingerprint
+    assert Imitation(network).fingerprint != Imitation(network, slices=SlicePolicy(slices=1)).fingerprint
 
 
 def test_the_default_network_is_trained_once_and_kept(tmp_path, monkeypatch, network: ImitationNetwork) -> None:
@@ -313,7 +327,7 @@ def test_all_radiomics_are_imitated_unless_some_are_named() -> None:
             "texture is compared image by image, got 2 and 1 images",
         ),
         (lambda _: Imitation(seed=-1), "the seed of 'imitation' must be 0 or above, got -1"),
-        (lambda _: Imitation(slices=0), "slices must be at least 1, got 0"),
+        (lambda _: get("imitation?slices=0"), "slices must be at least 1, got 0"),
         (lambda _: load_network("nowhere.safetensors"), "nowhere.safetensors: there is no such file"),
     ],
 )

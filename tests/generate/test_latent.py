@@ -6,10 +6,10 @@ import torch
 
 import fourfold as ff
 from fourfold.errors import InputError
+from fourfold.features.autoencoder.network import reconstruction_report
 from fourfold.generate.conditioning import Conditioning
 from fourfold.generate.generator import Drawing
 from fourfold.generate.latent import LatentDiffusionGenerator, build_autoencoder, decode, encode
-from fourfold.generate.latent.autoencoder import reconstruction_report
 from fourfold.generate.latent.latents import SPREAD, encode_all
 from fourfold.generate.recipe import Run, options_of, recipe
 from fourfold.generate.training_set import TrainingSet, patients_of
@@ -106,7 +106,7 @@ def test_a_code_book_decodes_the_nearest_codes():
 
 def test_the_report_of_a_perfect_autoencoder_is_perfect(monkeypatch):
     images = np.random.default_rng(0).random((4, 1, 16, 16), dtype=np.float32)
-    monkeypatch.setattr("fourfold.generate.latent.autoencoder.rebuild", lambda autoencoder, shown: shown)
+    monkeypatch.setattr("fourfold.features.autoencoder.network.rebuild", lambda autoencoder, shown: shown)
     report = reconstruction_report(torch.nn.Identity(), images)
     assert report["psnr"] == 100
     assert report["ssim"] == pytest.approx(1)

@@ -6,7 +6,7 @@ from PIL import Image
 
 from fourfold.errors import InputError
 from fourfold.images import ImageSet, open_set
-from fourfold.images.formats import Reading
+from fourfold.images.formats import FileReading
 from fourfold.images.masks import nearest, read_mask, region_numbers, region_values, stored_mask
 
 nibabel = pytest.importorskip("nibabel")
@@ -53,9 +53,9 @@ def test_grey_that_is_written_in_colours_is_grey(tmp_path):
 def test_an_image_that_is_a_slice_takes_the_slice_of_its_mask(tmp_path):
     three = np.arange(60, dtype=np.uint8).reshape(3, 4, 5)
     file = volume(tmp_path / "mask.nii.gz", three)
-    np.testing.assert_array_equal(read_mask(file, 2, 1, Reading(slices=True)), three[1])
+    np.testing.assert_array_equal(read_mask(file, 2, 1, FileReading(slices=True)), three[1])
     with pytest.raises(InputError, match="holds several masks for one image"):
-        read_mask(file, 2, None, Reading(slices=True))
+        read_mask(file, 2, None, FileReading(slices=True))
     with pytest.raises(InputError, match="is a 3-D mask of a 2-D image"):
         read_mask(file, 2)
 

@@ -6,7 +6,16 @@ import argparse
 import textwrap
 from typing import TYPE_CHECKING
 
-from fourfold.cli.options import PolicyWriter, add_policy, add_sets, add_work, evaluation_of, range_of
+from fourfold.cli.options import (
+    PolicyWriter,
+    add_engine,
+    add_policy,
+    add_sets,
+    add_work,
+    engine_of,
+    evaluation_of,
+    range_of,
+)
 
 if TYPE_CHECKING:
     from fourfold.auditing import Audit
@@ -37,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split-by", default="", metavar="NAME", help="who divided the patients, for the statement")
     parser.add_argument("--split-record", metavar="FILE", help="the .json that `fourfold split` wrote beside its table")
     add_work(parser)
+    add_engine(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -47,15 +57,19 @@ def run(options: argparse.Namespace) -> int:
 
     check_writable(options.output)
     asked = evaluation_of(options)
-    with progress_bars(options.quiet) as progress:
+    with engine_of(options) as engine, progress_bars(options.quiet or not engine.leads) as progress:
         found = audit(
             **asked,
+            engine=engine,
+            features_to=options.features_to,
             model=options.model,
             model_range=range_of(options.model_range),
             split=options.split_record,
             split_by=options.split_by,
             progress=progress,
         )
+        if not engine.leads:
+            return 0
         progress("writing the statement", 0, 1)
         page = found.write(options.output)
         progress("writing the statement", 1, 1)

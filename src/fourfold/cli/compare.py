@@ -6,7 +6,17 @@ import argparse
 import textwrap
 from typing import TYPE_CHECKING
 
-from fourfold.cli.options import add_policy, add_preparation, add_reading, add_work, evaluation_of, named_sets
+from fourfold.cli.options import (
+    add_engine,
+    add_policy,
+    add_preparation,
+    add_reading,
+    add_search,
+    add_work,
+    engine_of,
+    evaluation_of,
+    named_sets,
+)
 from fourfold.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,9 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a feature space; may be given several times, the leading one first (radiomics and pixels); "
         "`fourfold features` lists them",
     )
-    parser.add_argument(
-        "--only", action="append", metavar="NAME", help="an axis or metric, e.g. privacy or variety/coverage"
-    )
+    parser.add_argument("--only", action="append", metavar="NAME", help="an axis or metric, e.g. privacy or coverage")
     group = parser.add_argument_group("what is asked over the sets")
     group.add_argument(
         "--family",
@@ -75,6 +83,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_reading(parser)
     add_policy(parser)
     add_work(parser)
+    add_engine(parser)
+    add_search(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -88,9 +98,12 @@ def run(options: argparse.Namespace) -> int:
     asked = {**evaluation_of(options), "sets": named_sets(options.synthetic)}
     asked.pop("synthetic")
     ladders = {name: _words("--ladder", text) for name, text in _pairs("--ladder", options.ladder).items()}
-    with progress_bars(options.quiet) as progress:
+    with engine_of(options) as engine, progress_bars(options.quiet or not engine.leads) as progress:
         compared = compare(
             **asked,
+            engine=engine,
+            features_to=options.features_to,
+            search=options.search,
             families=_pairs("--family", options.family),
             ladders=ladders,
             leading=_pairs("--leading", options.leading),
@@ -99,6 +112,8 @@ def run(options: argparse.Namespace) -> int:
             only=options.only,
             progress=progress,
         )
+        if not engine.leads:
+            return 0
         progress("writing the report", 0, 1)
         page = compared.report(options.output)
         progress("writing the report", 1, 1)

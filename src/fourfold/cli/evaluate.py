@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from fourfold.cli.options import add_policy, add_sets, add_work, evaluation_of
+from fourfold.cli.options import add_engine, add_policy, add_search, add_sets, add_work, engine_of, evaluation_of
 
 __all__ = ["add_arguments", "run"]
 
@@ -13,9 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
     add_sets(parser)
     parser.add_argument("-o", "--output", default="report", metavar="DIR", help="folder of the report (report)")
-    parser.add_argument(
-        "--only", action="append", metavar="NAME", help="an axis or metric, e.g. privacy or variety/coverage"
-    )
+    parser.add_argument("--only", action="append", metavar="NAME", help="an axis or metric, e.g. privacy or coverage")
     parser.add_argument(
         "--by",
         action="append",
@@ -32,6 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_policy(parser)
     add_work(parser)
+    add_engine(parser)
+    add_search(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -43,8 +43,18 @@ def run(options: argparse.Namespace) -> int:
 
     check_writable(options.output)
     asked = evaluation_of(options)
-    with progress_bars(options.quiet) as progress:
-        evaluation = evaluate(**asked, only=options.only, by=options.by, progress=progress)
+    with engine_of(options) as engine, progress_bars(options.quiet or not engine.leads) as progress:
+        evaluation = evaluate(
+            **asked,
+            only=options.only,
+            by=options.by,
+            engine=engine,
+            features_to=options.features_to,
+            search=options.search,
+            progress=progress,
+        )
+        if not engine.leads:
+            return 0
         progress("writing the report", 0, 1)
         page = evaluation.report(options.output)
         progress("writing the report", 1, 1)

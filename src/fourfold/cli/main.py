@@ -33,6 +33,7 @@ COMMANDS = {
     "split": "divide a set into training and holdout by patient",
     "train": "fit a generator to real images",
     "generate": "draw new images from a model",
+    "paired": "restored images beside the images they should be, with what doing nothing and what strangers score",
     "restore": "denoise images, give them acquisition noise, or generate a region anew",
     "release": "a set that may leave the building, with its evidence, or a refusal that says why",
     "verify": "whether a release is what it says it is: every byte, its documents, its images",

@@ -21,6 +21,7 @@ __all__ = [
     "add_policy",
     "add_preparation",
     "add_reading",
+    "add_search",
     "add_sets",
     "add_work",
     "columns_of",
@@ -116,14 +117,25 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         "--engine",
         default="local",
         choices=("local", "torchrun", "ray"),
-        help="where features are computed: this process, the processes of torchrun, or a Ray cluster with --workers "
-        "workers (local)",
+        help="where features are computed and neighbours searched: this process, the processes of torchrun, or a Ray "
+        "cluster with --workers workers (local)",
     )
     group.add_argument("--address", metavar="HOST", help="of a Ray cluster that runs; one is started here otherwise")
     group.add_argument(
         "--features-to",
         metavar="URL",
         help="where features are kept as shards, written by the workers themselves, e.g. s3://bucket/folder (--store)",
+    )
+
+
+def add_search(parser: argparse.ArgumentParser) -> None:
+    """Whether neighbours may be missed."""
+    parser.add_argument(
+        "--search",
+        default="exact",
+        choices=("exact", "ivf", "hnsw"),
+        help="how neighbours are searched; the approximate ways need fourfold[faiss], are for more than ten million "
+        "images and say what they missed (exact)",
     )
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from fourfold.errors import InputError
 from fourfold.features.extractor import FeatureExtractor
@@ -69,16 +69,31 @@ def _radiomics(options: dict[str, str], specification: str) -> FeatureExtractor:
 def _imitation(options: dict[str, str], specification: str) -> FeatureExtractor:
     from fourfold.features.imitation import Imitation
 
-    _refuse_others(options, ("seed", "slices"), specification)
-    seed, slices = (_number(options, key, int, default, specification) for key, default in (("seed", 0), ("slices", 3)))
-    return Imitation(seed=seed, slices=slices)
+    _refuse_others(options, ("seed", *_OF_SLICES), specification)
+    seed = _number(options, "seed", int, 0, specification)
+    return Imitation(seed=seed, slices=_slices(options, specification))
 
 
 def _imitation_file(name: str | None, path: str, options: dict[str, str], specification: str) -> FeatureExtractor:
     from fourfold.features.imitation import Imitation
 
-    _refuse_others(options, ("slices",), specification)
-    return Imitation(path, name=name, slices=_number(options, "slices", int, 3, specification))
+    _refuse_others(options, _OF_SLICES, specification)
+    return Imitation(path, name=name, slices=_slices(options, specification))
+
+
+def _autoencoder(kind: Literal["kl", "vq"], options: dict[str, str], specification: str) -> FeatureExtractor:
+    from fourfold.features.autoencoder import Autoencoder
+
+    _refuse_others(options, ("size", "seed", "steps"), specification)
+    size, steps = (_number(options, key, int, None, specification) for key in ("size", "steps"))
+    return Autoencoder(kind=kind, size=size, steps=steps, seed=_number(options, "seed", int, 0, specification))
+
+
+def _autoencoder_file(name: str | None, path: str, options: dict[str, str], specification: str) -> FeatureExtractor:
+    from fourfold.features.autoencoder import Autoencoder
+
+    _refuse_others(options, (), specification)
+    return Autoencoder(path, name=name)
 
 
 def _mobilenet(name: str | None, path: str, options: dict[str, str], specification: str) -> FeatureExtractor:
@@ -159,12 +174,15 @@ BUILT_IN: dict[str, Callable[[dict[str, str], str], FeatureExtractor]] = {
     "pixels": _pixels,
     "histogram": _histogram,
     "imitation": _imitation,
+    "autoencoder": partial(_autoencoder, "kl"),
+    "autoencoder-codes": partial(_autoencoder, "vq"),
     "random": _random,
 }
 _OF_SLICES = ("planes", "slices", "pool")
 OF_FILES: dict[str, Callable[[str | None, str, dict[str, str], str], FeatureExtractor]] = {
     "mobilenet:": _mobilenet,
     "imitation:": _imitation_file,
+    "autoencoder:": _autoencoder_file,
     "meshnet:": _meshnet,
     "tuned:": _tuned,
     "dreamsim:": _dreamsim,

@@ -33,6 +33,7 @@ class Listing(NamedTuple):
 
 def available() -> list[Listing]:
     """Every extractor, in the order in which a user should think of them."""
+    from fourfold.features.autoencoder import Autoencoder
     from fourfold.features.meshnet import MeshNet
     from fourfold.features.mobilenet import MobileNet
 
@@ -50,6 +51,18 @@ def available() -> list[Listing]:
             "radiomics as a network imitates them, differentiable; trained once, in a minute, or imitation:PATH",
             "procedural textures, no patient",
             "Saba-Sadiya et al. 2022, Min et al. 2024",
+        ),
+        Listing(
+            "autoencoder",
+            "latents of an autoencoder, planes and volumes; trained on the spot in minutes, or autoencoder:PATH",
+            Autoencoder.trained_on,
+            "Kingma & Welling 2014, Rombach et al. 2022; MONAI's AutoencoderKL",
+        ),
+        Listing(
+            "autoencoder-codes",
+            "codes of an autoencoder with a code book, compared by the share of places that differ; as autoencoder",
+            Autoencoder.trained_on,
+            "van den Oord et al. 2017; MONAI's VQVAE",
         ),
         Listing(
             "random",
@@ -111,10 +124,11 @@ def get(specification: str) -> FeatureExtractor:
     Parameters
     ----------
     specification : str
-        ``"radiomics"``, ``"pixels"``, ``"histogram"``, ``"imitation"``, ``"random"``, ``"KIND:PATH"`` with a kind of
-        `available` (``"inception:PATH"``), ``"NAME=KIND:PATH"``, ``"NAME=PATH"`` or a path, each with options as
-        ``"?key=value&key=value"``. Networks for planes take ``planes`` (``axial`` or ``three``), ``slices`` and
-        ``pool`` (``mean`` or ``planes``), which say what of a volume they see; networks for volumes take ``size``.
+        ``"radiomics"``, ``"pixels"``, ``"histogram"``, ``"imitation"``, ``"autoencoder"``, ``"autoencoder-codes"``,
+        ``"random"``, ``"KIND:PATH"`` with a kind of `available` (``"inception:PATH"``), ``"NAME=KIND:PATH"``,
+        ``"NAME=PATH"`` or a path, each with options as ``"?key=value&key=value"``. Networks for planes take ``planes``
+        (``axial`` or ``three``), ``slices`` and ``pool`` (``mean`` or ``planes``), which say what of a volume they see;
+        networks for volumes take ``size``, autoencoders ``size``, ``seed`` and ``steps``.
         A network of your own also takes ``size``, ``channels``, ``range`` (``low,high``), ``mean``, ``std`` (one value,
         or one a channel, with commas), ``volumes`` (``slices`` or ``whole``) and ``trained_on``.
 

@@ -6,8 +6,6 @@ tone, so that a minute of training on a few hundred images goes into what is har
 
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -15,10 +13,9 @@ from torch.nn import functional
 
 from fourfold.errors import InputError
 from fourfold.features.contrastive_orientation import MAPS, orientation_maps, resized, vectors_of
+from fourfold.features.first_weights import drawn_from
 
 __all__ = ["Backbone", "embedded", "new_backbone", "shrunk"]
-
-_BUILDING = threading.Lock()
 
 
 class Backbone(nn.Module):
@@ -60,9 +57,7 @@ class Backbone(nn.Module):
 
 def new_backbone(planes: int, width: int, dimension: int, seed: int, device: torch.device | str) -> Backbone:
     """A backbone with random weights that depend on `seed` alone."""
-    with _BUILDING, torch.random.fork_rng(devices=[]):
-        # The layers draw their first weights from the global generator.
-        torch.default_generator.manual_seed(seed)
+    with drawn_from(seed):
         network = Backbone(planes, width, dimension)
     return network.to(device=device, memory_format=torch.channels_last)
 

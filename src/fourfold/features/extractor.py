@@ -5,10 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from fourfold.images.sets import ImageSet
 
 __all__ = ["FeatureExtractor"]
 
@@ -31,6 +36,8 @@ class FeatureExtractor(ABC):
         Paper or file.
     standardise : bool
         Whether distances in this space need each column scaled by the training set's mean and standard deviation.
+    distance : {"euclidean", "cosine", "correlation", "hamming"}
+        What is near in this space. Under ``"hamming"`` features are codes: their order and size mean nothing.
     """
 
     name: str
@@ -38,6 +45,7 @@ class FeatureExtractor(ABC):
     trained_on: str = "nothing"
     source: str = ""
     standardise: ClassVar[bool] = False
+    distance: str = "euclidean"
 
     @abstractmethod
     def __call__(self, images: Tensor) -> Tensor:
@@ -53,6 +61,35 @@ class FeatureExtractor(ABC):
         Tensor, shape (B, d)
             float32 or float64.
         """
+
+    def learn(
+        self,
+        images: ImageSet,
+        *,
+        folder: Path | None = None,
+        device: torch.device | str = "cpu",
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> FeatureExtractor:
+        """Get ready for a comparison, which only extractors that are trained on the spot need to do; returns itself.
+
+        Called before features and fingerprint are asked for, and not where images are compared with nothing.
+
+        Parameters
+        ----------
+        images : ImageSet
+            The reference set of the comparison, or its training set where there is none; prepared.
+        folder : Path or None
+            Where what was learned is kept for the next run; None keeps nothing.
+        device : torch.device or str
+        progress : callable or None
+            Called with (task, done, total).
+
+        Raises
+        ------
+        InputError
+            Where the images do not suffice.
+        """
+        return self
 
     def settings(self) -> dict[str, Any]:
         """Whatever changes the numbers, as JSON can hold it; weights appear by their SHA-256."""

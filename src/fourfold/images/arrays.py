@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from fourfold.errors import InputError, MissingExtra, UnreadableImage
-from fourfold.images.formats import Contents, Decoded, Reading, check_size
+from fourfold.images.formats import Contents, Decoded, FileReading, check_size
 from fourfold.images.sets import Entry
 
 __all__ = ["ArrayDecoder", "ArrayReader", "choose_arrays", "layout"]
@@ -88,7 +88,7 @@ def channels_first(values: np.ndarray, axes: str) -> np.ndarray:
 class ArrayReader:
     """Reads npy, npz, HDF5 and Zarr."""
 
-    def contents(self, file: Path, path: str, reading: Reading) -> Contents:
+    def contents(self, file: Path, path: str, reading: FileReading) -> Contents:
         """Number and shape of the images, and the labels and patients beside them."""
         with _Store(file, path) as store:
             keys = reading.arrays or _image_keys(store, path)
@@ -109,7 +109,7 @@ class ArrayReader:
                 targets=labels if labels is not None and labels.ndim == 2 else None,
             )
 
-    def read(self, file: Path, index: int | None, path: str, reading: Reading) -> Decoded:
+    def read(self, file: Path, index: int | None, path: str, reading: FileReading) -> Decoded:
         """One image as (C, H, W) or (C, D, H, W)."""
         with _Store(file, path) as store:
             keys = reading.arrays or _image_keys(store, path)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fourfold.errors import UnreadableImage
-from fourfold.images.formats import Contents, Decoded, Reading, check_size
+from fourfold.images.formats import Contents, Decoded, FileReading, check_size
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -38,7 +38,7 @@ _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 class DicomReader:
     """Reads DICOM files, with or without preamble and meta header."""
 
-    def contents(self, file: Path, path: str, reading: Reading) -> Contents:
+    def contents(self, file: Path, path: str, reading: FileReading) -> Contents:
         """Frames, size, series and position from the header; the pixels are not read."""
         with _quietly():
             header = _header(file, path)
@@ -60,7 +60,7 @@ class DicomReader:
                 facts={"modality": str(header.get("Modality") or "unknown")},
             )
 
-    def read(self, file: Path, index: int | None, path: str, reading: Reading) -> Decoded:
+    def read(self, file: Path, index: int | None, path: str, reading: FileReading) -> Decoded:
         """One frame as (1, H, W) or (3, H, W)."""
         with _quietly():
             dataset = _dataset(file, path)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fourfold.errors import UnreadableImage
-from fourfold.images.formats import Contents, Reading, companion, is_plain_picture, reader_of, sniff
+from fourfold.images.formats import Contents, FileReading, companion, is_plain_picture, reader_of, sniff
 from fourfold.images.sets import Entry, Skipped
 
 __all__ = ["expand", "is_store", "join_series", "scan_folder"]
@@ -71,7 +71,7 @@ def is_store(folder: Path) -> bool:
     return any((folder / marker).is_file() for marker in ("zarr.json", ".zarray", ".zgroup"))
 
 
-def expand(entries: list[Entry], reading: Reading, strict: bool) -> tuple[list[Entry], list[Contents | None]]:
+def expand(entries: list[Entry], reading: FileReading, strict: bool) -> tuple[list[Entry], list[Contents | None]]:
     """One entry an image: files that hold several become ``file#0``, ``file#1``...
 
     A file that cannot be read stays one entry, so that decoding it says why; `strict` raises at once.

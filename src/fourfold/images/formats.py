@@ -27,8 +27,8 @@ __all__ = [
     "Contents",
     "Decoded",
     "FileDecoder",
+    "FileReading",
     "Reader",
-    "Reading",
     "check_size",
     "companion",
     "is_plain_picture",
@@ -45,7 +45,7 @@ Pictures keep to Pillow's own, lower limit (``PIL.Image.MAX_IMAGE_PIXELS``).
 
 
 @dataclass(frozen=True)
-class Reading:
+class FileReading:
     """How files of one set are read; the same for all of them.
 
     Parameters
@@ -65,7 +65,7 @@ class Reading:
     @property
     def manner(self) -> str:
         """What sets this reading apart from the usual one; part of the digest of an image."""
-        return "" if self == Reading() else f"?window={self.window:d}&slices={self.slices:d}&arrays={self.arrays}"
+        return "" if self == FileReading() else f"?window={self.window:d}&slices={self.slices:d}&arrays={self.arrays}"
 
 
 @dataclass(frozen=True)
@@ -128,10 +128,10 @@ class Decoded:
 class Reader(Protocol):
     """What every family of formats offers; `path` is how messages call the file."""
 
-    def contents(self, file: Path, path: str, reading: Reading) -> Contents:
+    def contents(self, file: Path, path: str, reading: FileReading) -> Contents:
         """What the file holds; raises UnreadableImage."""
 
-    def read(self, file: Path, index: int | None, path: str, reading: Reading) -> Decoded:
+    def read(self, file: Path, index: int | None, path: str, reading: FileReading) -> Decoded:
         """One image of the file; raises UnreadableImage."""
 
 
@@ -280,7 +280,7 @@ def check_size(path: str, *shape: int) -> None:
 class FileDecoder:
     """Gives the native values of an entry's file; picklable."""
 
-    reading: Reading = Reading()
+    reading: FileReading = FileReading()
 
     def read(self, entry: Entry) -> Decoded:
         """One image with the range that its format promises."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from fourfold.errors import InputError
-from fourfold.images.formats import FileDecoder, Reading, reader_of
+from fourfold.images.formats import FileDecoder, FileReading, reader_of
 from fourfold.images.scaling import extent, is_grey
 from fourfold.images.sets import ImageSet
 
@@ -32,7 +32,7 @@ _EXACT = 2**53
 """From here on float64 does not tell one whole number from the next."""
 
 
-def read_mask(file: Path, dimensions: int, index: int | None = None, reading: Reading | None = None) -> np.ndarray:
+def read_mask(file: Path, dimensions: int, index: int | None = None, reading: FileReading | None = None) -> np.ndarray:
     """The values of a mask file.
 
     Parameters
@@ -42,7 +42,7 @@ def read_mask(file: Path, dimensions: int, index: int | None = None, reading: Re
         2 or 3, as its image has.
     index : int or None
         Frame, slice or row of the image in its own file; says which mask it is where `file` holds several.
-    reading : Reading or None
+    reading : FileReading or None
         How the image is read; None for the usual way.
 
     Returns
@@ -55,7 +55,7 @@ def read_mask(file: Path, dimensions: int, index: int | None = None, reading: Re
     InputError
         Where the file cannot be read, or holds several masks, colours, fractions or another number of dimensions.
     """
-    path, reading = str(file), Reading() if reading is None else reading
+    path, reading = str(file), FileReading() if reading is None else reading
     reader = reader_of(file, path)
     several = reader.contents(file, path, reading).frames is not None
     if several and index is None:

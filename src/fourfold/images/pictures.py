@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fourfold.errors import UnreadableImage
-from fourfold.images.formats import Contents, Decoded, Reading
+from fourfold.images.formats import Contents, Decoded, FileReading
 
 __all__ = ["PictureReader", "pixels_of"]
 
@@ -26,7 +26,7 @@ _WIDE = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 class PictureReader:
     """Reads what Pillow reads."""
 
-    def contents(self, file: Path, path: str, reading: Reading) -> Contents:
+    def contents(self, file: Path, path: str, reading: FileReading) -> Contents:
         """Frames and size from the header; the pixels are not decoded."""
         with _opened(file, path) as picture:
             width, height = picture.size
@@ -41,7 +41,7 @@ class PictureReader:
         several = frames > 1
         return Contents(frames=frames if several else None, shape=None if several else shape, channels=channels)
 
-    def read(self, file: Path, index: int | None, path: str, reading: Reading) -> Decoded:
+    def read(self, file: Path, index: int | None, path: str, reading: FileReading) -> Decoded:
         """One picture as (1, H, W) or (3, H, W)."""
         with _opened(file, path) as picture:
             try:

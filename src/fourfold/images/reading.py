@@ -1,6 +1,6 @@
 """How the sets of one piece of work are opened and prepared: all of them alike, each in the split of its role.
 
-`fourfold.images.formats.Reading` says how one file is read; this says what was asked for whole sets.
+`fourfold.images.formats.FileReading` says how one file is read; this says what was asked for whole sets.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from typing import Any
 
 from fourfold.errors import InputError, UnreadableImage
 from fourfold.images.folders import expand, is_store, join_series, scan_folder
-from fourfold.images.formats import FileDecoder, Reading, sniff
+from fourfold.images.formats import FileDecoder, FileReading, sniff
 from fourfold.images.metadata import TABLE_SUFFIXES, Row, find_table, read_table
 from fourfold.images.sets import Entry, ImageSet, Skipped
 
@@ -76,7 +76,7 @@ def open_set(
         opened = source if source.name == name else replace(source, name=name)
         return drop_broken(opened, progress) if skip_broken else opened
     if isinstance(source, str | os.PathLike):
-        reading = Reading(window=window, slices=slices)
+        reading = FileReading(window=window, slices=slices)
         opened = _from_path(Path(source), name, columns, split, root, volumes, reading)
     else:
         from fourfold.images.huggingface import from_object
@@ -120,7 +120,7 @@ def _from_path(
     split: str | None,
     root: str | os.PathLike[str] | None,
     volumes: bool,
-    reading: Reading,
+    reading: FileReading,
 ) -> ImageSet:
     if not source.exists():
         raise InputError(f"{source}: does not exist; correct the path of the {name} set")
@@ -147,7 +147,7 @@ def _from_path(
     return _from_file(source, name, split, reading)
 
 
-def _from_file(source: Path, name: str, split: str | None, reading: Reading) -> ImageSet:
+def _from_file(source: Path, name: str, split: str | None, reading: FileReading) -> ImageSet:
     if source.is_dir() or sniff(source) == "array":
         from fourfold.images.arrays import choose_arrays
 
@@ -165,7 +165,7 @@ def _from_rows(
     table: Path,
     split: str | None,
     volumes: bool,
-    reading: Reading,
+    reading: FileReading,
 ) -> ImageSet:
     chosen = list(rows)
     if split is not None:
@@ -190,7 +190,7 @@ def _from_rows(
     return _assemble(entries, name, root, (), volumes, reading)
 
 
-def _from_folder(folder: Path, name: str, split: str | None, volumes: bool, reading: Reading) -> ImageSet:
+def _from_folder(folder: Path, name: str, split: str | None, volumes: bool, reading: FileReading) -> ImageSet:
     files, ignored = scan_folder(folder)
     parts = {file: file.relative_to(folder).parts for file in files}
     wrapped = {part[0].lower() for part in parts.values()} <= _WRAPPERS and all(
@@ -226,7 +226,7 @@ def _assemble(
     root: Path,
     ignored: tuple[Skipped, ...],
     volumes: bool,
-    reading: Reading,
+    reading: FileReading,
 ) -> ImageSet:
     expanded, found = expand(entries, reading, strict=False)
     dicom = [contents for contents in found if contents is not None and "modality" in contents.facts]

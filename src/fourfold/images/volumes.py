@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from fourfold.errors import MissingExtra, UnreadableImage
-from fourfold.images.formats import Contents, Decoded, Reading, check_size
+from fourfold.images.formats import Contents, Decoded, FileReading, check_size
 
 __all__ = ["VolumeReader"]
 
@@ -30,7 +30,7 @@ _DAMAGED = "is cut short or damaged"
 class VolumeReader:
     """Reads what nibabel reads."""
 
-    def contents(self, file: Path, path: str, reading: Reading) -> Contents:
+    def contents(self, file: Path, path: str, reading: FileReading) -> Contents:
         """Shape and orientation from the header."""
         with _opened(file, path) as image:
             shape, frames = _shape(image, path)
@@ -46,7 +46,7 @@ class VolumeReader:
             facts={"orientation": "".join(codes)},
         )
 
-    def read(self, file: Path, index: int | None, path: str, reading: Reading) -> Decoded:
+    def read(self, file: Path, index: int | None, path: str, reading: FileReading) -> Decoded:
         """One volume as (C, D, H, W), or one axial slice as (C, H, W)."""
         if not reading.slices:
             return Decoded(_volume(file, path, index or 0))

@@ -22,7 +22,7 @@ from fourfold.neighbors.distances import MetricName
 from fourfold.neighbors.frames import Frame
 from fourfold.neighbors.rows import ranges
 
-__all__ = ["ApproximateIndex", "IndexName", "IndexOptions", "indexed"]
+__all__ = ["ApproximateIndex", "IndexName", "IndexOptions", "indexed", "the_library"]
 
 IndexName = Literal["ivf", "hnsw"]
 
@@ -84,7 +84,7 @@ class ApproximateIndex:
 
     def candidates(self, queries: np.ndarray, count: int) -> np.ndarray:
         """Row numbers of about the `count` nearest points of each query, shape (n, count), int64; -1 for none."""
-        faiss = _faiss()
+        faiss = the_library()
         if self.name == "ivf":
             how = faiss.SearchParametersIVF(nprobe=min(self.options.probes, self.options.lists or 1))
         else:
@@ -117,7 +117,7 @@ def indexed(
     InputError
         Where there are no points, values are not finite, or an option or the metric is out of range.
     """
-    faiss = _faiss()
+    faiss = the_library()
     options = options or IndexOptions()
     if name not in get_args(IndexName):
         raise InputError(f"index must be one of {', '.join(get_args(IndexName))}, got {name!r}")
@@ -164,7 +164,7 @@ def _add(found: Any, points: np.ndarray, frame: Frame) -> None:
 
 @contextmanager
 def _threads(count: int | None) -> Iterator[None]:
-    faiss = _faiss()
+    faiss = the_library()
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(count or before)
     try:
@@ -173,7 +173,8 @@ def _threads(count: int | None) -> Iterator[None]:
         faiss.omp_set_num_threads(before)
 
 
-def _faiss() -> Any:
+def the_library() -> Any:
+    """The module of faiss; raises MissingExtra where it is not installed."""
     try:
         import faiss
     except ImportError as error:

@@ -7,14 +7,15 @@ approximate one changes results, and it keeps the measure of every search it did
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from fourfold.engine import Engine
+from fourfold.errors import InputError
 from fourfold.neighbors.approximate import SearchQuality, nearest_approximate
 from fourfold.neighbors.approximate_counts import ball_counts_approximate
-from fourfold.neighbors.approximate_index import ApproximateIndex, IndexName, IndexOptions, indexed
+from fourfold.neighbors.approximate_index import ApproximateIndex, IndexName, IndexOptions, indexed, the_library
 from fourfold.neighbors.counts import BallCounts, ball_counts, mutual_ball_counts
 from fourfold.neighbors.distances import MetricName
 from fourfold.neighbors.exact import Neighbors, nearest
@@ -188,7 +189,19 @@ class ApproximateSearch(Searching):
 
 
 def search_named(name: SearchName, engine: Engine, options: IndexOptions | None = None, seed: int = 0) -> Searching:
-    """The way to search that a user asked for; an approximate one runs here, whatever the engine."""
+    """The way to search that a user asked for; an approximate one runs here, whatever the engine.
+
+    Raises
+    ------
+    InputError
+        Where there is no such way.
+    MissingExtra
+        Where an approximate search was asked for and faiss is not installed.
+    """
+    if name not in get_args(SearchName):
+        raise InputError(f"search must be one of {', '.join(get_args(SearchName))}, got {name!r}")
     if name != "exact":
+        # Before the work: a metric that cannot search says so and gives no score.
+        the_library()
         return ApproximateSearch(name, options, seed)
     return EXACT if engine.here else ShardedSearch(engine)

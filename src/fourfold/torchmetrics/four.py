@@ -21,10 +21,10 @@ from fourfold import fidelity, privacy, utility, variety  # noqa: F401 - enter t
 from fourfold.comparison import Comparison, Features
 from fourfold.errors import InputError
 from fourfold.features import FeatureExtractor, extract
+from fourfold.features.standardisation import standardised
 from fourfold.images import ImageSet, prepare
 from fourfold.score import Metric as Question
 from fourfold.score import Score, metrics
-from fourfold.statistics.mixture import standardised
 from fourfold.torchmetrics.kept import features_of
 
 __all__ = ["QUESTIONS", "FourScores"]
@@ -94,6 +94,7 @@ class FourScores(Metric):
         sets = {"training": training} if holdout is None else {"training": training, "holdout": holdout}
         if any(one.preparation is None for one in sets.values()):
             sets = prepare(sets)
+        extractor.learn(sets["training"], device=device)
         self.extractor = extractor
         self.shape = sets["training"].shape
         self.classes = () if training.labels is None else tuple(np.unique(training.labels).tolist())
@@ -167,12 +168,9 @@ class FourScores(Metric):
             labels = np.array(self.classes)[codes.cpu().numpy()]
         sets = {**self.real, "synthetic": Features(features.float().cpu().numpy(), labels=labels)}
         if self.extractor.standardise:
-            values = standardised(self.real["training"].values, *(one.values for one in sets.values()))
-            sets = {
-                role: Features(own.astype(np.float32), one.patients, one.labels)
-                for (role, one), own in zip(sets.items(), values, strict=True)
-            }
-        return Comparison(self.extractor.name, **sets, seed=self.seed)
+            values, _ = standardised(self.real["training"].values, {role: one.values for role, one in sets.items()})
+            sets = {role: Features(values[role], one.patients, one.labels) for role, one in sets.items()}
+        return Comparison(self.extractor.name, **sets, distance=self.extractor.distance, seed=self.seed)
 
 
 def _question(key: str) -> Question:

@@ -21,8 +21,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from fourfold.features.threads import one_thread
 from fourfold.utility.tasks import Labelled
-from fourfold.utility.threads import one_thread
 
 __all__ = ["BUILDING", "SmallNetwork", "balanced_loss", "laid_out", "one_cycle", "shrink", "stem"]
 

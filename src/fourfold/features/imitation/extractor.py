@@ -18,7 +18,7 @@ from fourfold.features.extractor import FeatureExtractor
 from fourfold.features.imitation.network import CHANNELS, ImitationNetwork
 from fourfold.features.imitation.storage import load_network, save_network
 from fourfold.features.imitation.training import SIDES, STEPS, TEXTURES, imitate
-from fourfold.features.inputs import over_slices
+from fourfold.features.slices import SlicePolicy
 from fourfold.features.store import default_folder, make_private
 
 __all__ = ["Imitation"]
@@ -47,13 +47,13 @@ class Imitation(FeatureExtractor):
         None for ``imitation``.
     seed : int
         Of the training, where there is one.
-    slices : int
-        Of a volume, evenly spaced; their features are averaged.
+    slices : SlicePolicy or None
+        What of a volume is seen; None: `SlicePolicy`'s defaults.
 
     Raises
     ------
     InputError
-        Where the file cannot be used, or the seed or the number of slices is too small.
+        Where the file cannot be used, or the seed is below 0.
 
     References
     ----------
@@ -70,15 +70,13 @@ class Imitation(FeatureExtractor):
         *,
         name: str | None = None,
         seed: int = 0,
-        slices: int = 3,
+        slices: SlicePolicy | None = None,
     ) -> None:
         if seed < 0:
             raise InputError(f"the seed of 'imitation' must be 0 or above, got {seed}")
-        if slices < 1:
-            raise InputError(f"slices must be at least 1, got {slices}")
         self.name = name or type(self).name
         self.seed = seed
-        self.slices = slices
+        self.slices = slices or SlicePolicy()
         self._device = torch.device("cpu")
         self._network = load_network(network) if isinstance(network, (str, Path)) else network
         self._digest: str | None = None
@@ -98,10 +96,10 @@ class Imitation(FeatureExtractor):
         return dict(zip(self.network.features, self.network.agreement.tolist()))
 
     def settings(self) -> dict[str, Any]:
-        """SHA-256 of the weights, slices."""
+        """SHA-256 of the weights, what of a volume is seen."""
         if self._digest is None:
             self._digest = _digest(self.network)
-        return {"sha256": self._digest, "slices": self.slices}
+        return {"sha256": self._digest, "volumes": self.slices.describe()}
 
     def feature_names(self) -> tuple[str, ...]:
         """Names of the imitated radiomics."""
@@ -114,7 +112,7 @@ class Imitation(FeatureExtractor):
 
     def __call__(self, images: Tensor) -> Tensor:
         """Features of shape (B, d) of images or volumes; differentiable in the images."""
-        return over_slices(images, self.slices, self._planes) if images.ndim == 5 else self._planes(images)
+        return self.slices.features(images, self._planes) if images.ndim == 5 else self._planes(images)
 
     def _planes(self, images: Tensor) -> Tensor:
         network = self.network

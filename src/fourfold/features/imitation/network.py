@@ -10,7 +10,6 @@ deviation and its maximum. Beside the maps stand soft shares of grey levels. Ima
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fourfold.features.first_weights import drawn_from
 from fourfold.features.imitation.targets import Scale
 from fourfold.features.inputs import with_channels
 from fourfold.features.radiomics import Radiomics
@@ -30,8 +30,6 @@ CHANNELS = (16, 32, 64)
 HIDDEN = 128
 # Images in [0, 1] as a standardised film has them.
 _CENTRE, _SPREAD = 0.5, 0.25
-
-_BUILDING = threading.Lock()
 
 
 class Body(Protocol):
@@ -257,9 +255,7 @@ def new_network(body: Callable[[], Body], features: tuple[str, ...], scale: Scal
     scale : Scale
     seed : int
     """
-    with _BUILDING, torch.random.fork_rng(devices=[]):
-        # The layers draw their first weights from the global generator.
-        torch.default_generator.manual_seed(seed)
+    with drawn_from(seed):
         network = ImitationNetwork(body(), features, scale).eval()
         with torch.no_grad():
             network(torch.zeros(1, 1, 32, 32))

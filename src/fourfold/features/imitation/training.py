@@ -25,6 +25,7 @@ from fourfold.features.contrastive import fitted
 from fourfold.features.imitation.network import Body, ImitationNetwork, Stages, new_network
 from fourfold.features.imitation.targets import Scale, all_features, columns_of, measured
 from fourfold.features.imitation.textures import draw_textures
+from fourfold.features.threads import one_thread
 
 __all__ = ["SIDES", "STEPS", "TEXTURES", "agreement", "imitate"]
 
@@ -87,9 +88,7 @@ def imitate(
     if not sides or textures < 32 * len(sides):
         raise InputError(f"imitation needs 32 textures for each of {len(sides)} sides, got {textures} in all")
     names = tuple(all_features()[column] for column in columns_of(all_features() if features is None else features))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         shown = _drawn(sides, textures, seed, _LEARNED)
         values = [measured(images, names) for images in shown]
         scale = Scale.of(np.concatenate(values))
@@ -98,8 +97,6 @@ def imitate(
         fitted(network, _losses(network, pairs, torch.Generator().manual_seed(seed)), steps, progress)
         unseen = _drawn(sides, max(textures // 5, 2 * len(sides)), seed, _UNSEEN)
         network.agreement.copy_(torch.from_numpy(_explained(network, unseen)))
-    finally:
-        torch.set_num_threads(threads)
     return network
 
 

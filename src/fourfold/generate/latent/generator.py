@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from fourfold.features.autoencoder.network import build_autoencoder, decode
 from fourfold.generate.conditioning import Conditioning
 from fourfold.generate.denoiser import Preconditioned
 from fourfold.generate.diffusion.generator import DiffusionGenerator
-from fourfold.generate.latent.autoencoder import build_autoencoder, decode
 from fourfold.generate.latent.latents import Scale
 
 __all__ = ["LatentDiffusionGenerator"]

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fourfold.features.autoencoder.network import encode
 from fourfold.features.store import write_atomically
-from fourfold.generate.latent.autoencoder import encode
 from fourfold.generate.training_set import TrainingSet
 
 __all__ = ["SPREAD", "Latents", "Scale", "encode_all"]

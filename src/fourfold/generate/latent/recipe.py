@@ -10,17 +10,12 @@ import torch
 from torch import nn
 
 from fourfold.errors import InputError
+from fourfold.features.autoencoder.network import build_autoencoder, encode, rebuild, reconstruction_report
 from fourfold.generate.diffusion.generator import build_denoiser, feature_columns
 from fourfold.generate.diffusion.options import schedule_of
 from fourfold.generate.diffusion.recipe import network_settings
 from fourfold.generate.frameworks import framework
-from fourfold.generate.latent.autoencoder import (
-    AutoencoderTrainee,
-    build_autoencoder,
-    encode,
-    rebuild,
-    reconstruction_report,
-)
+from fourfold.generate.latent.autoencoder import AutoencoderTrainee
 from fourfold.generate.latent.generator import LatentDiffusionGenerator
 from fourfold.generate.latent.latents import SPREAD, encode_all
 from fourfold.generate.latent.options import LatentDiffusionOptions

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from fourfold.features.autoencoder.network import decode, encode
 from fourfold.generate.condition import Condition
 from fourfold.generate.denoiser import Preconditioned
 from fourfold.generate.diffusion.options import DiffusionOptions
 from fourfold.generate.diffusion.trainee import DiffusionTrainee
 from fourfold.generate.frameworks import Framework
-from fourfold.generate.latent.autoencoder import decode, encode
 from fourfold.generate.latent.latents import Latents, Scale
 from fourfold.generate.training.trainee import Batch
 

@@ -31,7 +31,9 @@ def figures(evaluation: Evaluation) -> tuple[Plot, ...]:
 def _map(evaluation: Evaluation) -> tuple[Plot, ...]:
     """Two principal components of the training set: a mark an image, and contours for the shareable edition."""
     found = []
-    for comparison in list(evaluation.comparisons.values())[:2]:
+    # Codes have no components.
+    spaces = [comparison for comparison in evaluation.comparisons.values() if comparison.distance != "hamming"]
+    for comparison in spaces[:2]:
         if len(comparison.training) < 3 or np.count_nonzero(np.ptp(comparison.training.values, axis=0)) < 2:
             continue
         points, axes = _components(comparison)

@@ -18,11 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from fourfold.errors import InputError
+from fourfold.features.threads import one_thread
 from fourfold.utility.adaptation.alignment import displaced, displacements, edge_agreement
 from fourfold.utility.adaptation.regression import Regression, Seen, residuals, taught
 from fourfold.utility.learning.contract import Predictor
 from fourfold.utility.learning.optimisation import Scale
-from fourfold.utility.threads import one_thread
 
 __all__ = ["Adaptation", "adapt", "network_of"]
 

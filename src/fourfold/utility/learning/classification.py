@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fourfold.features.threads import one_thread
 from fourfold.images.sets import ImageSet
 from fourfold.utility.learning.accuracy import accuracies
 from fourfold.utility.learning.calibration import calibration_error, top_calls
@@ -27,7 +28,6 @@ from fourfold.utility.learning.networks import CLASSIFIERS, build
 from fourfold.utility.learning.optimisation import Scale, Schedule, learned
 from fourfold.utility.network import BATCHES, balanced_loss, laid_out
 from fourfold.utility.roc import area_under_curve
-from fourfold.utility.threads import one_thread
 
 __all__ = ["Classification", "prior_shift"]
 

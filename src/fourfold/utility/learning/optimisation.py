@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from fourfold.errors import InputError
+from fourfold.features.threads import one_thread
 from fourfold.utility.learning.augmentation import augmented
 from fourfold.utility.learning.contract import Examples, Progress
 from fourfold.utility.network import laid_out, one_cycle
-from fourfold.utility.threads import one_thread
 
 __all__ = ["Scale", "Schedule", "learned", "optimise"]
 

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fourfold.errors import InputError
+from fourfold.features.threads import one_thread
 from fourfold.images.sets import ImageSet
 from fourfold.utility.learning.contract import Examples, Outcomes, Predictor, Progress, Task
 from fourfold.utility.learning.labels import numbered, subgroups
@@ -35,7 +36,6 @@ from fourfold.utility.learning.overlap import (
     sizes,
 )
 from fourfold.utility.network import laid_out
-from fourfold.utility.threads import one_thread
 
 __all__ = ["Segmentation"]
 

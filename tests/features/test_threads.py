@@ -3,7 +3,7 @@ import threading
 import pytest
 import torch
 
-from fourfold.utility.threads import one_thread
+from fourfold.features.threads import one_thread
 
 
 @pytest.fixture
