@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Idle threads that spin starve every other process on the machine.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo test lint clean
+.PHONY: demo test docs lint clean
 
 demo: $(VENV)/ready
 	$(BIN)/fourfold demo -o demo
@@ -15,6 +15,9 @@ test: $(VENV)/ready-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+
+docs: $(VENV)/ready-test
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 lint: $(VENV)/ready-test
 	$(BIN)/ruff check --fix .
@@ -29,7 +32,7 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/ready-test: $(VENV)/ready
-	$(BIN)/python -m pip install --quiet -e '.[test]' -c constraints.txt
+	$(BIN)/python -m pip install --quiet -e '.[test,docs]' -c constraints.txt
 	touch $@
 
 clean:

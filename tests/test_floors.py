@@ -10,19 +10,20 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "fourfold"
 # From the ground up; rooms on one line share a floor. A room may import itself and whatever lies below it.
 FLOORS = (
     ("errors",),
-    ("plugins",),
-    ("images", "score", "statistics", "neighbors"),
+    ("plugins", "engine", "statistics"),
+    ("images", "score", "neighbors"),
     ("features",),
     ("outliers",),
     ("comparison",),
     ("resampling",),
     ("fidelity", "variety", "privacy", "utility", "generate"),
     ("verdicts", "opening", "torchmetrics", "metric_cards"),
-    ("answers", "feature_spaces", "tables", "monai"),
+    ("answers", "approximation", "feature_spaces", "tables", "monai"),
     ("subgroups",),
     ("evaluation", "report"),
-    ("auditing", "comparing"),
+    ("auditing", "comparing", "pairing"),
     ("releasing",),
+    ("studies",),
     ("cli",),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
@@ -31,6 +32,8 @@ NEIGHBOURS_ALLOWED = {
     ("evaluation", "report"),
     ("report", "evaluation"),
     ("report", "comparing"),
+    ("report", "pairing"),
+    ("report", "studies"),
     ("images", "neighbors"),
 }
 
