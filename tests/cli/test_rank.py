@@ -41,7 +41,7 @@ def test_an_extractor_is_tuned_kept_and_scored(
     assert f"--features tuned:{folder}" in printed
     assert "images of patients" not in printed
     record = json.loads((folder / "tuned.json").read_text())
-    assert record["unseen"] == ["rotation", "blur", "intensity"]
+    assert record["unseen"] == ["shift", "noise", "contrast"]
     assert record["patients_images"] is False
     assert record["scores"]["held-out patients"]["after"]["null"] == 0.5
     assert str(images) not in (folder / "tuned.json").read_text()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fourfold.cli.options import add_preparation, add_reading, reading_of
 
 if TYPE_CHECKING:
-    from fourfold.features.perceptual import Triplets, TwoAlternative
+    from fourfold.features.perceptual import Exercise, TwoAlternative
     from fourfold.images import ImageSet
 
 __all__ = ["add_arguments", "run"]
@@ -19,7 +19,7 @@ _SUMMARIES = {
     "score": "how often an extractor finds the closer one of two images",
 }
 # Distortions that a tuned extractor is judged by and does not learn from.
-_UNSEEN = "rotation,blur,intensity"
+_UNSEEN = "shift,noise,contrast"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         group.add_argument(
             "--judgements", metavar="CSV", help="people's: columns reference, a, b, vote (a, b, or the share for b)"
         )
-        group.add_argument("--triplets", type=int, default=800, metavar="N", help="triplets by rule otherwise (800)")
+        group.add_argument("--triplets", type=int, default=2000, metavar="N", help="triplets by rule otherwise (2000)")
         if name == "fit":
             _add_fit(action, group)
         else:
@@ -67,6 +67,12 @@ def _add_fit(action: argparse.ArgumentParser, triplets: Any) -> None:
     group.add_argument("--steps", type=int, metavar="N", help="300 for lora, 1000 for mlp")
     group.add_argument("--batch", type=int, metavar="N", help="triplets a step: 16 for lora, 64 for mlp")
     group.add_argument("--learning-rate", type=float, default=3e-4, metavar="R", help="of Adam (0.0003)")
+    group.add_argument(
+        "--image-weight",
+        type=float,
+        metavar="W",
+        help="how much more the small image counts than the features at first (3; with --judgements 0)",
+    )
     group.add_argument("--phantoms", action="store_true", help="the images are of nobody; otherwise the record says so")
 
 
@@ -78,14 +84,17 @@ def run(options: argparse.Namespace) -> int:
 def _score(options: argparse.Namespace) -> int:
     from fourfold.cli.progress import progress_bars
     from fourfold.features import get
-    from fourfold.features.perceptual import DISTORTIONS, rank
+    from fourfold.features.perceptual import DISTORTIONS, judged, rank, ruled
     from fourfold.generate.devices import check_device
 
     check_device(options.device)
     extractor = get(options.extractor)
     images = _opened(options)
-    kinds = tuple(DISTORTIONS) if options.distortions is None else _names(options.distortions)
-    triplets = _triplets(options, images, images, kinds, options.seed)
+    if options.judgements is not None:
+        triplets = judged(images, options.judgements)
+    else:
+        kinds = tuple(DISTORTIONS) if options.distortions is None else _names(options.distortions)
+        triplets = ruled(images, options.triplets, kinds, seed=options.seed)
     with progress_bars(options.quiet) as progress:
         found = rank(extractor, triplets, device=options.device, progress=progress)
     _say("2AFC", found)
@@ -97,7 +106,7 @@ def _score(options: argparse.Namespace) -> int:
 def _fit(options: argparse.Namespace) -> int:
     from fourfold.cli.progress import progress_bars
     from fourfold.features import get
-    from fourfold.features.perceptual import DISTORTIONS, rank, tune, write_tuned
+    from fourfold.features.perceptual import fit, write_tuned
     from fourfold.features.perceptual.storage import check_new
     from fourfold.generate.devices import check_device
 
@@ -106,32 +115,15 @@ def _fit(options: argparse.Namespace) -> int:
     check_device(options.device)
     extractor = get(options.extractor)
     tuning = _tuning(options, extractor)
-    images = _opened(options)
-    learned, held = _parts(images, options.held_out, options.seed)
-    unseen = () if options.unseen == "none" or options.judgements else _names(options.unseen)
-    seen = tuple(kind for kind in DISTORTIONS if kind not in unseen)
-    triplets = _triplets(options, images, learned, seen, options.seed)
-    tests = {"held-out patients": _triplets(options, images, held, seen, options.seed + 1)}
-    if unseen:
-        tests["held-out patients, unseen distortions"] = _triplets(options, images, held, unseen, options.seed + 2)
+    exercise = _exercise(options, _opened(options))
     checkpoint = output.with_name(f".{output.name}.unfinished.safetensors")
     with progress_bars(options.quiet) as progress:
-        before = {name: rank(extractor, test, device=options.device) for name, test in tests.items()}
-        network = tune(extractor, triplets, tuning, checkpoint=checkpoint, device=options.device, progress=progress)
-        after = {name: rank(network, test, device=options.device) for name, test in tests.items()}
-    facts = {
-        "tuned_on": _tuned_on(options, len(triplets), len(learned)),
-        "patients_images": not options.phantoms,
-        "triplets": {"count": len(triplets), "source": "judgements" if options.judgements else "rule"},
-        "distortions": [] if options.judgements else list(seen),
-        "unseen": list(unseen),
-        "scores": {name: {"before": before[name].describe(), "after": after[name].describe()} for name in tests},
-    }
-    write_tuned(output, network, options.extractor, tuning, facts)
+        found = fit(extractor, exercise, tuning, checkpoint=checkpoint, device=options.device, progress=progress)
+    write_tuned(output, found.network, options.extractor, tuning, found.facts(of_patients=not options.phantoms))
     checkpoint.unlink(missing_ok=True)
-    for name in tests:
-        _say(f"2AFC on {name}, before", before[name])
-        _say(f"2AFC on {name}, tuned", after[name])
+    for name in exercise.tests:
+        _say(f"2AFC on {name}, before", found.before[name])
+        _say(f"2AFC on {name}, tuned", found.after[name])
     print(f"tuned extractor: {output}  (use it with --features tuned:{output})")
     if not options.phantoms:
         print("it was tuned on images of patients: treat it as a model trained on them")
@@ -141,9 +133,12 @@ def _fit(options: argparse.Namespace) -> int:
 def _tuning(options: argparse.Namespace, extractor: Any) -> Any:
     from fourfold.features.perceptual import Tuning
 
-    given = {
-        name: value for name, value in (("steps", options.steps), ("batch", options.batch)) if value is not None
-    } | {"learning_rate": options.learning_rate, "seed": options.seed}
+    asked = {"steps": options.steps, "batch": options.batch, "image_weight": options.image_weight}
+    given = {name: value for name, value in asked.items() if value is not None}
+    if options.judgements is not None:
+        # People judge what an image means, which its pixels know little of.
+        given.setdefault("image_weight", 0.0)
+    given |= {"learning_rate": options.learning_rate, "seed": options.seed}
     return Tuning.suited(extractor, options.method, **given)
 
 
@@ -154,31 +149,14 @@ def _opened(options: argparse.Namespace) -> ImageSet:
     return sets["images"]
 
 
-def _parts(images: ImageSet, share: float, seed: int) -> tuple[ImageSet, ImageSet]:
-    """Images to learn from and others of other patients, or of other near-duplicates where patients are unknown."""
-    from fourfold.errors import InputError
-    from fourfold.images import split_by_patient
+def _exercise(options: argparse.Namespace, images: ImageSet) -> Exercise:
+    from fourfold.features.perceptual import exercise_by_judgements, exercise_by_rule
 
-    if not 0 < share < 1:
-        raise InputError(f"--held-out takes a share between 0 and 1, got {share:g}")
-    parts = split_by_patient(images, {"learned": 1 - share, "held": share}, seed)
-    return parts["learned"], parts["held"]
-
-
-def _triplets(
-    options: argparse.Namespace, images: ImageSet, references: ImageSet, kinds: tuple[str, ...], seed: int
-) -> Triplets:
-    from fourfold.features.perceptual import judged, ruled
-
+    kept = {"held_out": options.held_out, "seed": options.seed}
     if options.judgements is not None:
-        return judged(images, options.judgements, references)
-    return ruled(references, options.triplets, kinds, seed=seed)
-
-
-def _tuned_on(options: argparse.Namespace, triplets: int, images: int) -> str:
-    whose = "phantoms" if options.phantoms else "images of patients"
-    how = "judged by people" if options.judgements else "made by rule"
-    return f"{triplets} triplets {how} from {images} {whose}"
+        return exercise_by_judgements(images, options.judgements, **kept)
+    unseen = () if options.unseen == "none" else _names(options.unseen)
+    return exercise_by_rule(images, options.triplets, unseen, **kept)
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -7,8 +7,9 @@ and additions, that one loop runs. The features are the last feature map average
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,17 @@ class MobileNet(FeatureExtractor):
             for step in self._operations
         ]
         return self
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """The steps of the network, in the order in which they are done."""
+        return tuple(self._operations)
+
+    def with_operations(self, operations: Sequence[Operation]) -> MobileNet:
+        """The same extractor with other steps, which may be changed weights that a gradient runs through."""
+        other = copy.copy(self)
+        other._operations = list(operations)
+        return other
 
     def __call__(self, images: Tensor) -> Tensor:
         """Features of shape (B, 256) or (B, 1280), not negative for V2."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -59,11 +61,12 @@ class Untrained(FeatureExtractor):
         axes = images.ndim - 2
         convolve = functional.conv2d if axes == 2 else functional.conv3d
         values = (with_channels(images, 3) - 0.5) / 0.25
-        for weight in self._network(axes):
+        for weight in self.weights(axes):
             values = functional.relu(convolve(values, weight, stride=2, padding=1))
         return values.flatten(2).mean(dim=2)
 
-    def _network(self, axes: int) -> list[Tensor]:
+    def weights(self, axes: int) -> list[Tensor]:
+        """Weights of the layers, each of shape (out, in, 3, ...), for images (2 axes) or volumes (3)."""
         if axes not in self._weights:
             generator = torch.Generator().manual_seed(self.seed)
             layers, inputs = [], 3
@@ -74,3 +77,9 @@ class Untrained(FeatureExtractor):
                 inputs = width
             self._weights[axes] = layers
         return self._weights[axes]
+
+    def with_weights(self, weights: Sequence[Tensor]) -> Untrained:
+        """The same extractor with other weights for images, which a gradient may run through; it takes no volumes."""
+        other = copy.copy(self)
+        other._weights = {2: list(weights)}
+        return other

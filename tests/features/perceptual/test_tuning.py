@@ -17,6 +17,7 @@ from fourfold.features import FeatureExtractor, MobileNet, Untrained, get
 from fourfold.features.imitation import Imitation
 from fourfold.features.perceptual import Triplets, Tuned, Tuning, rank, ranking_loss, ruled, tune, tuning, write_tuned
 from fourfold.features.perceptual.low_rank import opened
+from fourfold.features.perceptual.network import small_image
 from fourfold.features.perceptual.storage import RECORD, WEIGHTS, open_tuned
 from fourfold.images import ImageSet, prepare
 
@@ -95,11 +96,36 @@ def test_what_is_not_trained_yet_ranks_as_the_standardised_features_and_the_extr
     images = torch.from_numpy(learned.load(range(6))[0])
     before = extractor(images).detach()
     network = tune(extractor, learned, Tuning(method, steps=1, learning_rate=1e-12))
-    standardised = (before - network.centre) / network.spread
+    standardised = (torch.cat([before, small_image(images)], dim=1) - network.centre) / network.spread
     centred = standardised - standardised.mean(dim=1, keepdim=True)
     assert torch.allclose(network(images), centred / centred.norm(dim=1, keepdim=True), atol=1e-5)
     tune(extractor, learned, Tuning(method, steps=3, learning_rate=0.1))
     assert torch.equal(extractor(images), before)
+
+
+def test_the_image_beside_counts_by_its_weight_however_many_columns_the_extractor_has(learned: Triplets) -> None:
+    for space in ("random", "histogram"):
+        network = tune(get(space), learned, Tuning("mlp", steps=1, learning_rate=1e-12))
+        sides = torch.cat([network.features(torch.from_numpy(side)) for side in learned.load(range(len(learned)))])
+        squared = ((sides - network.centre) / network.spread).square().mean(dim=0)
+        # Both parts together have as much variance as they have columns.
+        assert float(squared[-256:].sum() / squared[:-256].sum()) == pytest.approx(9, rel=0.15)
+        assert float(squared.sum()) == pytest.approx(len(squared), rel=0.15)
+
+
+def test_the_image_need_not_count(learned: Triplets) -> None:
+    network = tune(Untrained(), learned, Tuning("mlp", steps=1, hidden=8, image_weight=0.0))
+    assert torch.isinf(network.spread[256:]).all()
+    assert torch.isfinite(network.spread[:256]).any()
+    with pytest.raises(InputError, match="image_weight is a number from 0 up, got -1"):
+        Tuning(image_weight=-1.0)
+
+
+def test_images_of_any_shape_and_colour_make_the_same_columns(learned: Triplets) -> None:
+    network = tune(Untrained(), learned, Tuning("mlp", steps=1, hidden=8))
+    assert network(torch.rand(2, 3, 40, 25)).shape == network(torch.rand(2, 1, 9, 9)).shape == (2, 256 + 256)
+    with pytest.raises(InputError, match="'random' was tuned on images that make 512 columns, and these make 768"):
+        network(torch.rand(1, 1, 12, 12, 12))
 
 
 def test_embeddings_are_of_length_1_and_do_not_depend_on_the_batch(learned: Triplets) -> None:

@@ -25,12 +25,13 @@ from fourfold.features.weights import sha256_of
 
 __all__ = ["VARIANTS", "DreamSim"]
 
-# What version 0.2.1 of the package reads. An adapter is a folder; of its weights either file will do.
+# What version 0.2.1 of the package reads, named as in its source. An adapter is a folder; either weights file will do.
 _ADAPTER_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 # DINO's definition comes from GitHub by way of torch.hub, which keeps the code and its own copy of the weights.
 _DINO = (
     "dino_vitb16_pretrain.pth",
     "facebookresearch_dino_main/hubconf.py",
+    "facebookresearch_dino_main/vision_transformer.py",
     "checkpoints/dino_vitbase16_pretrain.pth",
 )
 VARIANTS: dict[str, tuple[tuple[str, ...], str]] = {

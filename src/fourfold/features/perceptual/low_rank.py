@@ -9,7 +9,6 @@ How the weights of an extractor are reached is told by `opened`, one function a 
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -22,7 +21,6 @@ from torch.func import functional_call
 from fourfold.errors import InputError
 from fourfold.features.extractor import FeatureExtractor
 from fourfold.features.imitation import Imitation
-from fourfold.features.inputs import over_slices
 from fourfold.features.mobilenet import MobileNet
 from fourfold.features.untrained import Untrained
 
@@ -98,39 +96,36 @@ def _imitation(extractor: Imitation) -> Opened | None:
         def planes(part: Tensor) -> Tensor:
             return functional_call(network, dict(changed), (part,))
 
-        return over_slices(images, extractor.slices, planes) if images.ndim == 5 else planes(images)
+        return extractor.slices.features(images, planes) if images.ndim == 5 else planes(images)
 
     return Opened(_weights_of(network), run)
 
 
 @opened.register
 def _mobilenet(extractor: MobileNet) -> Opened | None:
-    steps = extractor._operations
+    steps = extractor.operations
     weights = {
         str(place): step.weight for place, step in enumerate(steps) if step.weight is not None and step.groups == 1
     }
 
     def run(changed: Mapping[str, Tensor], images: Tensor) -> Tensor:
-        other = copy.copy(extractor)
-        other._operations = [
+        exchanged = [
             replace(step, weight=changed[str(place)]) if str(place) in changed else step
             for place, step in enumerate(steps)
         ]
-        return other(images)
+        return extractor.with_operations(exchanged)(images)
 
     return Opened(weights, run)
 
 
 @opened.register
 def _untrained(extractor: Untrained) -> Opened | None:
-    weights = {str(place): weight for place, weight in enumerate(extractor._network(2))}
+    weights = {str(place): weight for place, weight in enumerate(extractor.weights(2))}
 
     def run(changed: Mapping[str, Tensor], images: Tensor) -> Tensor:
         if images.ndim != 4:
             raise InputError("the weights of 'random' are tuned for planes; cut volumes into slices with --slices")
-        other = copy.copy(extractor)
-        other._weights = {2: list(changed.values())}
-        return other(images)
+        return extractor.with_weights(list(changed.values()))(images)
 
     return Opened(weights, run)
 

@@ -1,7 +1,11 @@
 """An extractor with what is tuned about it: low-rank changes of its weights, or a head behind frozen features.
 
-The features, each in standard deviations over the images that were tuned on (so that features of different units count
-alike), pass the head where there is one; less their own mean and of length 1 they are the embedding.
+Beside the features may stand the image itself, small: a network that learnt from photographs takes weak noise for a
+large change and hardly sees a shift, and a head can only weigh what it is given. DISTS has the image as its stage 0.
+
+All columns, each in standard deviations over the images that were tuned on, distorted ones too (so that columns of
+different units count alike, and one that leaps at any distortion does not drown the others), pass the head where there
+is one; less their own mean and of length 1 they are the embedding.
 """
 
 from __future__ import annotations
@@ -17,9 +21,24 @@ from fourfold.features.extractor import FeatureExtractor
 from fourfold.features.perceptual.low_rank import LowRank, opened
 from fourfold.features.perceptual.ranking import embedding
 
-__all__ = ["Head", "Method", "TunedNetwork"]
+__all__ = ["Head", "Method", "TunedNetwork", "small_image"]
 
 Method = Literal["lora", "mlp"]
+
+# Sides of the small image, of planes and of volumes.
+_SIDES = {4: (16, 16), 5: (8, 8, 8)}
+
+
+def small_image(images: Tensor) -> Tensor:
+    """Images averaged to 16 x 16 pixels or volumes to 8 x 8 x 8, of any shape and colour: shape (B, 256) or (B, 512).
+
+    Examples
+    --------
+    >>> small_image(torch.zeros(2, 3, 64, 48)).shape
+    torch.Size([2, 256])
+    """
+    pool = functional.adaptive_avg_pool2d if images.ndim == 4 else functional.adaptive_avg_pool3d
+    return pool(images.float().mean(dim=1, keepdim=True), _SIDES[images.ndim]).flatten(1)
 
 
 class Head(nn.Module):
@@ -56,7 +75,7 @@ class TunedNetwork(nn.Module):
     extractor : FeatureExtractor
         Never changed itself.
     columns : int
-        d, of its features.
+        d, of its features and of the small image together.
     method : {"lora", "mlp"}
     rank, alpha
         As for `LowRank`.
@@ -104,22 +123,51 @@ class TunedNetwork(nn.Module):
             self.opened = opened(self.extractor)
         return self
 
-    def measure(self, features: Tensor) -> None:
-        """Take centre and spread of each column from the untuned features of the references, shape (n, d)."""
-        values = features.double()
+    def measure(self, values: Tensor, image_columns: int, image_weight: float) -> None:
+        """Take centre and spread of each column.
+
+        Parameters
+        ----------
+        values : Tensor, shape (n, d)
+            Untuned `features` of references and of distorted images.
+        image_columns : int
+            How many columns, the last ones, are the image's.
+        image_weight : float
+            How much more the image counts than the features in distances of what is not tuned yet, however many columns
+            either has; 0: not at all.
+        """
+        values = values.double()
         spread = values.std(dim=0, correction=0)
-        self.centre.copy_(values.mean(dim=0))
         # A column that is the same for all images says nothing, and must not be blown up where it differs at last.
-        self.spread.copy_(torch.where(spread > 1e-6 * values.abs().amax(dim=0) + 1e-12, spread, torch.inf))
+        spread = torch.where(spread > 1e-6 * values.abs().amax(dim=0) + 1e-12, spread, torch.inf)
+        share = image_weight**2 / (1 + image_weight**2)
+        for part, counts in ((spread[:-image_columns], 1 - share), (spread[-image_columns:], share)):
+            part *= (len(part) / len(spread) / counts) ** 0.5 if counts else torch.inf
+        self.centre.copy_(values.mean(dim=0))
+        self.spread.copy_(spread)
 
     def features(self, images: Tensor) -> Tensor:
-        """Features of shape (B, d) of the extractor, with changed weights where weights are tuned."""
+        """Features of the extractor, with changed weights where weights are tuned, and the small image: shape (B, d).
+
+        Raises
+        ------
+        InputError
+            Where the columns are not those that were tuned, as those of volumes after planes.
+        """
         if self.low_rank is None or self.opened is None:
-            return self.extractor(images)
-        return self.opened.run(self.low_rank(self.opened.weights), images)
+            found = self.extractor(images)
+        else:
+            found = self.opened.run(self.low_rank(self.opened.weights), images)
+        columns = torch.cat([found.float(), small_image(images).to(found.device)], dim=1)
+        if columns.shape[1] != len(self.centre):
+            raise InputError(
+                f"{self.extractor.name!r} was tuned on images that make {len(self.centre)} columns, and these make "
+                f"{columns.shape[1]}; give planes to what was tuned on planes, and volumes to what was tuned on volumes"
+            )
+        return columns
 
     def embed(self, features: Tensor) -> Tensor:
-        """Embeddings of shape (B, d), of length 1, of features of shape (B, d)."""
+        """Embeddings of shape (B, d), of length 1, of `features` of shape (B, d)."""
         values = (features.to(self.centre.dtype) - self.centre) / self.spread
         return embedding(values if self.head is None else self.head(values))
 

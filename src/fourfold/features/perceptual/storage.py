@@ -31,7 +31,7 @@ from fourfold.features.weights import read_arrays, sha256_of
 
 __all__ = ["RECORD", "WEIGHTS", "open_tuned", "write_tuned"]
 
-SCHEMA = "fourfold.tuned/1"
+SCHEMA = "fourfold.tuned/2"
 RECORD = "tuned.json"
 WEIGHTS = "weights.safetensors"
 _BASE = "base"
@@ -111,11 +111,9 @@ def _stored_base(base: FeatureExtractor, specification: str, folder: Path) -> st
     if isinstance(base, Imitation):
         # Trained on the spot, it would come out otherwise on another machine.
         save_network(base.network, folder / f"{_BASE}.safetensors")
-        return (
-            f"{base.name}=imitation:{_PLACE}?slices={base.slices}"
-            if base.name != "imitation"
-            else (f"imitation:{_PLACE}?slices={base.slices}")
-        )
+        named = "" if base.name == "imitation" else f"{base.name}="
+        seen = base.slices
+        return f"{named}imitation:{_PLACE}?planes={seen.planes}&slices={seen.slices}&pool={seen.pool}"
     if found and file.is_file():
         shutil.copyfile(file, folder / f"{_BASE}{file.suffix}")
         return f"{found[1]}{_PLACE}{mark}{query}"

@@ -30,22 +30,18 @@ from fourfold.errors import InputError
 from fourfold.features.extractor import FeatureExtractor
 from fourfold.features.perceptual.checkpoints import read_checkpoint, write_checkpoint
 from fourfold.features.perceptual.low_rank import opened
-from fourfold.features.perceptual.network import Method, TunedNetwork
-from fourfold.features.perceptual.ranking import TwoAlternative, distances, embedding, two_alternative
+from fourfold.features.perceptual.network import Method, TunedNetwork, small_image
+from fourfold.features.perceptual.ranking import distances
+from fourfold.features.perceptual.scoring import Progress, features_of
 from fourfold.features.perceptual.triplets import Triplets
 
-__all__ = ["Progress", "Tuning", "rank", "rank_features", "ranking_loss", "tune"]
+__all__ = ["Tuning", "ranking_loss", "tune"]
 
 MARGIN = 0.05
 _BETAS = (0.5, 0.999)
 _CHECKPOINT_SECONDS = 30.0
-# Triplets whose images are in memory at once.
-_AT_ONCE = 32
-# References that mean and spread of the features are measured on.
+# Triplets that mean and spread of the features are measured on.
 _MEASURED = 256
-
-Progress = Callable[[str, int, int], None]
-Features = tuple[Tensor, Tensor, Tensor]
 
 
 @dataclass(frozen=True)
@@ -66,6 +62,9 @@ class Tuning:
     hidden : int
         Width of the head's hidden layer.
     seed : int
+    image_weight : float
+        How much more the image itself, 16 x 16 pixels of it, counts than the features before anything is tuned; 0 where
+        it is not to count, as for judgements of what an image means.
     """
 
     method: Method = "lora"
@@ -76,6 +75,7 @@ class Tuning:
     alpha: float = 16.0
     hidden: int = 512
     seed: int = 0
+    image_weight: float = 3.0
 
     def __post_init__(self) -> None:
         if self.method not in ("lora", "mlp"):
@@ -86,6 +86,8 @@ class Tuning:
         for name in ("learning_rate", "alpha"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise InputError(f"{name} is a number above 0, got {getattr(self, name):g}")
+        if not 0 <= self.image_weight < float("inf"):
+            raise InputError(f"image_weight is a number from 0 up, got {self.image_weight:g}")
 
     @classmethod
     def suited(cls, extractor: FeatureExtractor, method: Method | None = None, **given: int | float) -> Tuning:
@@ -162,13 +164,19 @@ def tune(
         raise InputError(f"tuning needs at least 8 triplets, got {len(triplets)}; judge more, or make some by rule")
     tuning = Tuning.suited(extractor) if tuning is None else tuning
     extractor.to(device)
-    frozen = _features(extractor, triplets, device, progress) if tuning.method == "mlp" else None
-    references = _references(extractor, triplets, device) if frozen is None else frozen[0]
+
+    def untuned(images: Tensor) -> Tensor:
+        return torch.cat([extractor(images).float(), small_image(images)], dim=1)
+
+    frozen = features_of(untuned, triplets, device, progress) if tuning.method == "mlp" else None
+    measured = np.linspace(0, len(triplets) - 1, min(len(triplets), _MEASURED)).astype(np.intp)
+    sides = features_of(untuned, triplets.take(measured), device) if frozen is None else [x[measured] for x in frozen]
+    values = torch.cat(list(sides))
     network = TunedNetwork(
-        extractor, references.shape[1], tuning.method,
+        extractor, values.shape[1], tuning.method,
         rank=tuning.rank, alpha=tuning.alpha, hidden=tuning.hidden, seed=tuning.seed,
     ).to(device)  # fmt: skip
-    network.measure(references)
+    network.measure(values, small_image(torch.from_numpy(triplets.load([0])[0])).shape[1], tuning.image_weight)
     votes = torch.as_tensor(triplets.votes, dtype=torch.float32, device=device)
 
     def loss(rows: np.ndarray) -> Tensor:
@@ -226,73 +234,3 @@ def _identity(extractor: FeatureExtractor, triplets: Triplets, tuning: Tuning) -
     for images in triplets.load([0]):
         found.update(np.ascontiguousarray(images).tobytes())
     return found.hexdigest()
-
-
-def rank(
-    extractor: FeatureExtractor | TunedNetwork,
-    triplets: Triplets,
-    *,
-    device: torch.device | str = "cpu",
-    progress: Progress | None = None,
-) -> TwoAlternative:
-    """How well an extractor ranks triplets, by the distances of its embeddings.
-
-    Parameters
-    ----------
-    extractor : FeatureExtractor or TunedNetwork
-        The features of an extractor that is not tuned are taken as they are, or standardised over the references where
-        it says so (``standardise``).
-    triplets : Triplets
-    device : torch.device or str
-    progress : callable or None
-
-    Returns
-    -------
-    TwoAlternative
-
-    Raises
-    ------
-    InputError
-        Where there is no triplet, or features are not finite.
-    """
-    features = _features(extractor, triplets, device, progress)
-    if getattr(extractor, "standardise", False):
-        centre, spread = features[0].mean(dim=0), features[0].std(dim=0, correction=0)
-        spread = torch.where(spread > 0, spread, torch.inf)
-        features = tuple((one - centre) / spread for one in features)
-    return rank_features(features, triplets)
-
-
-def rank_features(features: Features, triplets: Triplets) -> TwoAlternative:
-    """The same from the features of the references, of a and of b, each of shape (n, d)."""
-    reference, a, b = (embedding(one.double()) for one in features)
-    to_a, to_b = (distances(reference, side).numpy(force=True) for side in (a, b))
-    return two_alternative(to_a, to_b, triplets.votes, triplets.groups, triplets.kinds)
-
-
-@torch.no_grad()
-def _features(
-    extractor: FeatureExtractor | TunedNetwork,
-    triplets: Triplets,
-    device: torch.device | str,
-    progress: Progress | None,
-) -> Features:
-    """Features of references, a and b, each of shape (n, d), on the device."""
-    extractor.to(device)
-    sides: tuple[list[Tensor], ...] = ([], [], [])
-    for start in range(0, len(triplets), _AT_ONCE):
-        places = np.arange(start, min(start + _AT_ONCE, len(triplets)))
-        for side, images in zip(sides, triplets.load(places), strict=True):
-            side.append(extractor(torch.from_numpy(images).to(device)).float())
-        if progress is not None:
-            progress("features of triplets", int(places[-1]) + 1, len(triplets))
-    reference, a, b = (torch.cat(side) for side in sides)
-    return reference, a, b
-
-
-@torch.no_grad()
-def _references(extractor: FeatureExtractor, triplets: Triplets, device: torch.device | str) -> Tensor:
-    """Features of the references of some triplets, enough for a mean and a spread."""
-    places = np.linspace(0, len(triplets) - 1, min(len(triplets), _MEASURED)).astype(np.intp)
-    parts = np.array_split(places, -(-len(places) // _AT_ONCE))
-    return torch.cat([extractor(torch.from_numpy(triplets.load(part)[0]).to(device)).float() for part in parts])
