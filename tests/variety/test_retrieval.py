@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fourfold.errors import InputError
-from fourfold.variety import image_retrieval_score, occupancy_estimate, occupancy_limits
+from fourfold.variety import image_retrieval_score, occupancy_estimate, occupancy_limits, retrieval
 
 
 def _occupancy(s: int, n: int) -> np.ndarray:
@@ -63,3 +63,16 @@ def test_a_collapsed_set_retrieves_few_and_copies_retrieve_all():
 def test_an_empty_set_is_refused_with_a_sentence():
     with pytest.raises(InputError, match="at least one training and one synthetic image"):
         image_retrieval_score(np.zeros((0, 2)), np.zeros((3, 2)))
+
+
+@pytest.mark.parametrize(("k", "n", "largest"), [(700, 2000, 3000), (1500, 2000, 20_000), (90, 2000, 3000)])
+def test_limits_of_many_draws_are_those_of_the_exact_law(k, n, largest, monkeypatch):
+    exact = occupancy_limits(k, n, largest)
+    monkeypatch.setattr(retrieval, "_EXACT", 0)
+    np.testing.assert_allclose(occupancy_limits(k, n, largest), exact, rtol=3e-3)
+
+
+def test_limits_of_a_million_draws_take_no_time_to_speak_of():
+    low, high = occupancy_limits(600_000, 1_000_000, 10_000_000)
+    assert low < occupancy_estimate(600_000, 1_000_000, 10_000_000) < high
+    assert high / low < 1.01

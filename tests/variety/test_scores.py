@@ -65,9 +65,9 @@ def test_the_register_holds_every_variety_score_with_its_source():
 @pytest.mark.parametrize("name", ON_FEATURES)
 @pytest.mark.parametrize(("each", "holdout"), [(1, 90), (3, 60), (3, 0)])
 def test_fresh_real_images_do_not_depart_from_the_null(name, each, holdout):
-    scores = [METRICS[name].compute(_fresh(seed, each, holdout)) for seed in range(10)]
-    assert sum(score.departs() == "no" for score in scores) >= 8
-    assert sum(score.null_interval[0] <= score.value <= score.null_interval[1] for score in scores) >= 7
+    scores = [METRICS[name].compute(_fresh(seed, each, holdout)) for seed in range(20)]
+    assert sum(score.departs() == "no" for score in scores) >= 16
+    assert sum(score.null_interval[0] <= score.value <= score.null_interval[1] for score in scores) >= 15
 
 
 @pytest.mark.parametrize("name", ON_IMAGES)

@@ -14,7 +14,7 @@ from fourfold.score import Metric, Score, register
 from fourfold.statistics import variance_of_mean
 from fourfold.variety.manifold import coverage, expected_coverage, recall
 from fourfold.variety.retrieval import occupancy_estimate, retrieval_score
-from fourfold.variety.vendi import vendi_influence, vendi_score
+from fourfold.variety.vendi import vendi_influence, vendi_score, vendi_scores
 
 __all__ = ["NEIGHBORS"]
 
@@ -151,8 +151,9 @@ def _vendi(comparison: Comparison) -> Score:
         reason=_NO_HOLDOUT if comparison.holdout is None else None,
     )
     estimate = estimate if scarce is None else estimate.because(scarce)
-    details = {"order": 1, "images_compared": size, "all_synthetic_images": vendi_score(synthetic.values)}
-    details |= {"order_2": vendi_score(synthetic.values, 2), "order_infinity": vendi_score(synthetic.values, math.inf)}
+    first, second, last = vendi_scores(synthetic.values, (1, 2, math.inf))
+    details = {"order": 1, "images_compared": size, "all_synthetic_images": first}
+    details |= {"order_2": second, "order_infinity": last}
     return _score(VENDI, comparison, estimate, details=details)
 
 

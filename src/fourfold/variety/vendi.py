@@ -12,13 +12,14 @@ rises with noise as with variety: compare it with real images in equal number.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import linalg
 
 from fourfold.errors import InputError
 
-__all__ = ["vendi_score"]
+__all__ = ["vendi_score", "vendi_scores"]
 
 # Rows converted to float64 at a time.
 _BLOCK = 4096
@@ -54,12 +55,18 @@ def vendi_score(features: np.ndarray, order: float = 1.0) -> float:
     >>> round(vendi_score(np.eye(4)), 12), round(vendi_score(np.ones((4, 2))), 12)
     (4.0, 1.0)
     """
-    if not order >= 0:
-        raise InputError(f"the order of a Vendi score must be at least 0, got {order}")
+    return vendi_scores(features, (order,))[0]
+
+
+def vendi_scores(features: np.ndarray, orders: Sequence[float]) -> list[float]:
+    """Vendi scores of several orders from one decomposition; see `vendi_score`."""
+    wrong = next((order for order in orders if not order >= 0), None)
+    if wrong is not None:
+        raise InputError(f"the order of a Vendi score must be at least 0, got {wrong}")
     unit = _unit_rows(features)
     kernel = unit @ unit.T if len(unit) <= unit.shape[1] else _dual(unit)
-    values = linalg.eigvalsh(kernel / len(unit), driver="ev", check_finite=False)
-    return _diversity(_spectrum(values), order)
+    values = _spectrum(linalg.eigvalsh(kernel / len(unit), driver="ev", check_finite=False))
+    return [_diversity(values, order) for order in orders]
 
 
 def vendi_influence(features: np.ndarray) -> tuple[float, np.ndarray]:
