@@ -8,7 +8,6 @@ from fourfold.errors import InputError
 from fourfold.outliers.conformal import (
     drift,
     fewest_patients,
-    fit_surprise,
     one_image_a_patient,
     threshold,
 )
@@ -57,15 +56,6 @@ def test_one_image_a_patient_keeps_the_rate_where_all_images_do_not():
         pooled.append(own[40] > threshold(images, 0.1))
     assert np.mean(chosen) < 0.115
     assert np.mean(pooled) > 0.2
-
-
-def test_surprise_puts_gates_of_any_unit_on_one_scale():
-    rng = np.random.default_rng(0)
-    first, second = rng.pareto(3.0, 20000) + 1, 1e-6 * (rng.pareto(30.0, 20000) + 1)
-    rare = [float(np.quantile(fit_surprise(scores).of(scores), 0.99)) for scores in (first, second)]
-    assert rare[0] == pytest.approx(rare[1], rel=0.1)
-    assert rare[0] == pytest.approx(math.log(0.5 / 0.01), rel=0.1)
-    assert fit_surprise(first).of(np.array([0.0])).tolist() == [-math.inf]
 
 
 def test_the_p_value_of_a_drift_is_that_of_the_beta_binomial_law():

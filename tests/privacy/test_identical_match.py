@@ -46,6 +46,19 @@ def test_images_that_real_sets_share_set_the_null() -> None:
     assert score.details["distinct_images"] == 37
 
 
+def test_images_that_real_sets_share_call_few_fresh_sets_worse() -> None:
+    rng, draws = np.random.default_rng(5), 60
+    worse = 0
+    for draw in range(draws):
+        training, synthetic, holdout = (_images(size, 3 * draw + place) for place, size in enumerate((20, 300, 60)))
+        training[0] = 0
+        for images in (synthetic, holdout):
+            images[rng.random(len(images)) < 0.15] = 0
+        worse += identical_match_share(_sets(training, synthetic, holdout)).departs() == "worse"
+    # At 2.5 % more than 6 of 60 have a chance of 0.1 %; by the interval of the synthetic share alone it is 13.
+    assert worse <= 6
+
+
 def test_without_a_holdout_the_null_is_none_and_says_so() -> None:
     score = identical_match_share(_sets(_images(5, 0), _images(5, 1)))
     assert score.null == 0.0

@@ -24,10 +24,8 @@ from fourfold.statistics import clopper_pearson, control_threshold
 __all__ = [
     "Drift",
     "OutsideShare",
-    "Surprise",
     "drift",
     "fewest_patients",
-    "fit_surprise",
     "one_image_a_patient",
     "outside_share",
     "threshold",
@@ -93,46 +91,6 @@ def one_image_a_patient(patients: np.ndarray, rng: np.random.Generator) -> np.nd
     order = rng.permutation(len(patients))
     _, first = np.unique(np.asarray(patients)[order], return_index=True)
     return np.sort(order[first])
-
-
-@dataclass(frozen=True)
-class Surprise:
-    """Puts scores of different gates on one scale: about how many powers of e a fresh score is rarer than the median.
-
-    ``log(score / centre) / width``; any map would leave the conformal guarantee as it is, a fair one lets gates of
-    different kinds share it evenly.
-
-    Parameters
-    ----------
-    centre : float
-        Median of scores of images that were left out of the fit.
-    width : float
-        Mean of ``log(score / centre)`` over the scores above it: the exponent of a Pareto tail.
-    """
-
-    centre: float
-    width: float
-
-    def of(self, scores: np.ndarray) -> np.ndarray:
-        """Surprise of each score; minus infinity for a distance of 0."""
-        with np.errstate(divide="ignore"):
-            return np.log(np.asarray(scores, dtype=np.float64) / self.centre) / self.width
-
-
-def fit_surprise(scores: np.ndarray) -> Surprise:
-    """Median and upper tail of scores, shape (n,), of images that took no part in the fit that scores them.
-
-    Examples
-    --------
-    >>> pareto = (1 - (np.arange(1000) + 0.5) / 1000) ** -0.5
-    >>> round(fit_surprise(pareto).width, 2)
-    0.5
-    """
-    scores = np.asarray(scores, dtype=np.float64)
-    tiny = np.finfo(np.float64).tiny
-    centre = max(float(np.median(scores)), tiny)
-    above = np.log(scores[scores > centre] / centre)
-    return Surprise(centre, max(float(above.mean()) if len(above) else 0.0, 1e-6))
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,15 @@ import numpy as np
 from fourfold.errors import InputError
 from fourfold.features import FeatureExtractor
 from fourfold.images import ImageSet, near_duplicate_groups
-from fourfold.outliers.conformal import fewest_patients, fit_surprise, one_image_a_patient
+from fourfold.outliers.conformal import fewest_patients, one_image_a_patient
 from fourfold.outliers.distances import FEWEST, IMAGES_A_COMPONENT, Distance, fit_mahalanobis, fit_nearest
 from fourfold.outliers.gates import Gate, Gates
+from fourfold.outliers.surprise import fit_surprise
 from fourfold.outliers.views import Progress, embed, views
 
 __all__ = ["CALIBRATION", "DEFAULT_FEATURES", "DEFAULT_GATES", "calibrated_gates", "deal_patients", "fit_gates"]
 
-DEFAULT_GATES = ("levels", "histogram", "regions", "gradients", "nearest:histogram")
+DEFAULT_GATES = ("levels", "histogram", "regions", "gradients", "grain", "nearest:histogram")
 DEFAULT_FEATURES: tuple[str | FeatureExtractor, ...] = ("radiomics", "pixels?size=16")
 
 CALIBRATION = 0.4

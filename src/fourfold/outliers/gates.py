@@ -18,8 +18,9 @@ import numpy as np
 
 from fourfold.errors import InputError
 from fourfold.images import ImageSet, Preparation
-from fourfold.outliers.conformal import Surprise, threshold
+from fourfold.outliers.conformal import threshold
 from fourfold.outliers.distances import Distance
+from fourfold.outliers.surprise import Surprise
 from fourfold.outliers.views import Progress, View, embed
 from fourfold.statistics import empirical_p_values, holm
 
@@ -155,7 +156,7 @@ class Gates:
         images : ImageSet
             Prepared together with the real images.
         progress : callable or None
-        Called with (task, done, total).
+            Called with (task, done, total).
 
         Raises
         ------

@@ -7,7 +7,7 @@ of doubled noise is 0.44 instead of 0.82. Where nothing varies the two agree.) T
 wrong sequences, units, noise levels and reconstructions from the right ones, and it is blind by construction to
 where anything lies (a flipped or shuffled image has the same histogram) and, through the scaling, to brightness and
 linear contrast. Three relatives mend that at small cost: histograms of thirds of each axis, of gradient magnitudes,
-and the intensity levels before any scaling.
+and the intensity levels before any scaling. Noise by itself is looked at in `fourfold.outliers.grain`.
 
 The family here describes an image for a gate; `fourfold.features.Histogram` is the feature space of fixed
 bins in which distributions of sets are compared.
@@ -22,6 +22,7 @@ from torch import Tensor
 
 from fourfold.errors import InputError
 from fourfold.features import FeatureExtractor
+from fourfold.outliers.grain import GrainLevels
 
 __all__ = ["EMBEDDINGS", "GradientHistogram", "IntensityHistogram", "IntensityLevels", "RegionHistograms"]
 
@@ -188,7 +189,7 @@ class IntensityLevels(FeatureExtractor):
 
 EMBEDDINGS: dict[str, type[FeatureExtractor]] = {
     extractor.name: extractor
-    for extractor in (IntensityHistogram, RegionHistograms, GradientHistogram, IntensityLevels)
+    for extractor in (IntensityHistogram, RegionHistograms, GradientHistogram, IntensityLevels, GrainLevels)
 }
 """What a gate may look at besides a feature space, by name."""
 

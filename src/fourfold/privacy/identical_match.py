@@ -2,7 +2,9 @@
 
 A diagnostic only: the last bit of one pixel defeats it, and so does every re-encoding. What it finds is beyond
 argument, what it does not find is no evidence. Blank images match each other; the holdout shows how many of them real
-sets share.
+sets share. Where it shares some, that share is uncertain too, and the interval is that of the difference
+(`fourfold.statistics.miettinen_nurminen`): the exact one of the synthetic share alone would call every fifth fresh set
+of 1000 images worse than a holdout of 250.
 """
 
 from __future__ import annotations
@@ -13,9 +15,9 @@ import numpy as np
 
 from fourfold.comparison import Sets
 from fourfold.images.sets import ImageSet
-from fourfold.privacy.contrast import one_sided
+from fourfold.privacy.contrast import clipped, one_sided
 from fourfold.score import Metric, Score, does_not_apply, register
-from fourfold.statistics import clopper_pearson
+from fourfold.statistics import clopper_pearson, miettinen_nurminen
 
 __all__ = ["identical_match_share", "pixel_digests"]
 
@@ -69,12 +71,16 @@ def identical_match_share(sets: Sets) -> Score:
         own = [digest in known for digest in _digests(sets.holdout)]
         control = (sum(own), len(own))
     null = 0.0 if control is None else control[0] / control[1]
+    interval = clopper_pearson(count, size)
+    if control is not None and control[0]:
+        low, high = miettinen_nurminen((count, size), control)
+        interval = clipped((null + low, null + high), (0.0, 1.0))
     return Score(
         "privacy",
         "identical_match_share",
         count / size,
         null=null,
-        interval=one_sided(clopper_pearson(count, size), null, "lower"),
+        interval=one_sided(interval, null, "lower"),
         null_interval=None if control is None else clopper_pearson(*control),
         null_source="analytic" if control is None else "holdout",
         reason="without a holdout the null takes real patients never to have equal images" if control is None else None,

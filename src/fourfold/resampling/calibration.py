@@ -1,7 +1,12 @@
-"""Value, null and interval of a statistic of two sets, by subsampling patients without replacement.
+"""Value, null and interval of a statistic of two sets, from disjoint parts of their patients.
 
 A score is compared with its null in every draw, and the variance is that of the difference: what both share (the
 training set) cancels as it does in the scores themselves.
+
+A draw cuts every set into two disjoint parts, and half of the squared difference of what they give is an unbiased
+estimate of the variance at their size, however rough the statistic is. The spread of single parts about the whole is
+none: it takes a statistic for smooth, and where neighbours decide, those of a part are others than those of the
+whole (standard deviations of precision, recall and coverage come out 1.2 to 1.4 times too large).
 """
 
 from __future__ import annotations
@@ -31,7 +36,7 @@ def calibrate(
     resized: Callable[[float, int, int, int], float] | None = None,
     equal_sizes: bool = False,
     limits: tuple[float, float] = (-math.inf, math.inf),
-    draws: int = 40,
+    draws: int = 24,
     largest: int = 500,
 ) -> Estimate:
     """Value, null and interval of a statistic of a training and another set.
@@ -53,9 +58,9 @@ def calibrate(
     limits : (float, float)
         Range of the statistic.
     draws : int
-        Subsamples behind the variances.
+        Pairs of disjoint parts behind the variances.
     largest : int
-        Images of a set in a subsample, at most (about; patients stay together).
+        Images of a set in a part, at most (about; patients stay together).
 
     Returns
     -------
@@ -111,15 +116,14 @@ def calibrate(
     try:
         found, fresh = [], []
         for _ in range(draws):
-            t, s = subsample(training, share, rng), subsample(synthetic, share, rng)
-            h = None if holdout is None else subsample(holdout, share, rng)
-            found.append(difference(t, s, h))
+            parts = zip(*(_two_parts(one, share, rng) for one in (training, synthetic, holdout)), strict=True)
+            found.append([difference(*part) for part in parts])
             fresh.append(_fresh_pair(statistic, training, holdout, share, rng))
     except InputError as problem:
         return estimate.because(f"no interval: {problem}")
     if not np.isfinite(found).all() or not np.isfinite(fresh).all():
         return estimate.because("no interval: the score is not finite on some subsamples")
-    variance = float(np.var(found, ddof=1)) * share / (1 - share)
+    variance = float(np.mean(np.square(np.diff(found)))) / 2 * share
     return replace(
         estimate,
         interval=normal_interval(value, variance, limits=limits, draws=draws),
@@ -170,6 +174,13 @@ class _Engine:
         if len(chunks) == 1:
             return self.statistic(training, other) if whole is None else whole
         return float(np.mean([self.statistic(training, other.take(rows)) for rows in chunks]))
+
+
+def _two_parts(features: Features | None, share: float, rng: np.random.Generator) -> list[Features | None]:
+    """Two disjoint random parts of a set; of none, none."""
+    if features is None:
+        return [None, None]
+    return [features.take(rows) for rows in deal(features, (share, share), rng)]
 
 
 def _fresh_pair(
