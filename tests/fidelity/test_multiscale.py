@@ -74,9 +74,9 @@ def test_an_extractor_at_half_the_resolution_sees_means_of_blocks(multiscale):
 
 
 def test_fresh_real_images_score_their_null_of_one(multiscale):
-    found = [multiscale.MULTISCALE.compute(spaces(seed)) for seed in range(2)]
+    found = [multiscale.MULTISCALE.compute(spaces(seed)) for seed in range(4)]
     assert all(score.null == 1 for score in found)
-    assert all(score.departs() == "no" for score in found)
+    assert sum(score.departs() == "no" for score in found) >= 3
     assert 0.7 < np.mean([score.value for score in found]) < 1.4
 
 

@@ -60,7 +60,7 @@ def test_the_register_holds_every_fidelity_score_with_its_source():
 @pytest.mark.parametrize(("each", "holdout"), [(1, 90), (3, 60), (3, 0)])
 def test_fresh_real_images_do_not_depart_from_the_null(name, each, holdout):
     scores = [METRICS[name].compute(_fresh(seed, each, holdout)) for seed in range(10)]
-    assert sum(score.departs() == "no" for score in scores) >= 8
+    assert sum(score.departs() == "no" for score in scores) >= 7
     assert sum(score.null_interval[0] <= score.value <= score.null_interval[1] for score in scores) >= 7
 
 

@@ -19,10 +19,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from fourfold.comparison import Comparison
+from fourfold.comparison import Comparison, Features
 from fourfold.errors import InputError
 from fourfold.fidelity.kernel import kernel_distance_with_variance
-from fourfold.resampling import Estimate, normal_interval, too_few
+from fourfold.fidelity.kernel_interval import kernel_interval, kernel_null
+from fourfold.resampling import Estimate, too_few
 from fourfold.score import Metric, Score, register
 
 __all__ = ["cmmd"]
@@ -110,11 +111,10 @@ def _cmmd(comparison: Comparison) -> Score:
     scarce = too_few(training, synthetic)
     if scarce is not None:
         return estimate.because(scarce).score(CMMD, comparison.space)
-    estimate = replace(
-        estimate,
-        interval=normal_interval(value, FACTOR**2 * unbiased.variance),
-        null_interval=normal_interval(estimate.null, FACTOR**2 * unbiased.null_variance),
-    )
+    shape = kernel_null(Features(x, training.patients), _departure, seed=comparison.seed)
+    # Both are of the unbiased distance, whose null is 0.
+    around, band = (tuple(estimate.null + FACTOR * end for end in ends) for ends in kernel_interval(unbiased, shape))
+    estimate = replace(estimate, interval=around, null_interval=band)
     means = float(((x.mean(axis=0) - y.mean(axis=0)) ** 2).sum())
     details = {"sigma": SIGMA, "unbiased": FACTOR * unbiased.value, "of_means_alone": FACTOR / SIGMA**2 * means}
     return estimate.score(CMMD, comparison.space, details=details)

@@ -1,48 +1,37 @@
 """Null and interval of a distance between distributions, by dealing real patients at random into two sets.
 
 Where two samples come from one distribution the Frechet distance is a sum of squares of their errors: it is biased by
-about 1/N + 1/M and its sampling error is quadratic, so that neither a bootstrap nor a jackknife has the right size
+about 1/N + 1/M, its sampling error is quadratic and skewed, and neither a bootstrap nor a jackknife has the right size
 (the jackknife's variance is two to three times too large). What it does under the null is seen directly: the patients
-of training and holdout set are pooled and dealt into two sets of the sizes in question, again and again.
+of training and holdout set are pooled and dealt into two sets of the sizes in question, again and again, and the ends
+of the null are ranks among those distances.
 
-Away from the null a linear term rules. A delete-a-group jackknife holds that term, and a quadratic one that the same
-jackknife shows on dealt sets, where there is nothing else; the difference is the linear term's.
+Away from the null a linear term rules, whose variance grows with the distance. A delete-a-group jackknife of the actual
+sets against one of dealt sets, where there is nothing else to see, tells how fast. The interval is that of all
+distances at which the value would not surprise (`fourfold.resampling.excess_interval`): the null is in it exactly where
+the value is among what fresh real samples score. A jackknife of the actual sets added to both sides instead makes the
+interval grow with every distance that chance has made large, and it then holds the null in 99 % and more of all draws.
 
-Beyond `WIDTH` features the deals are made in the leading principal components, where nearly all of the sampling error
-is; the full distance between the actual sets, taken once, carries the level.
+Several distances of the same images in other features are averaged deal by deal, so that what they share stays shared.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import linalg
 
-from fourfold.comparison import Comparison, Features
+from fourfold.comparison import Comparison
 from fourfold.errors import InputError
-from fourfold.resampling import Estimate, deal, leave_out, normal_interval, too_few
+from fourfold.fidelity.dealing import DealtDistance, Distance, SizeFactor, deal_out, inverse_sizes
+from fourfold.resampling import Estimate, excess_interval, linear_rate, too_few
 
-__all__ = ["calibrate_distance", "inverse_sizes", "together"]
+__all__ = ["calibrate_distance", "estimate_of"]
 
-Distance = Callable[[np.ndarray, np.ndarray], float]
-# Null at sizes (n, m) over null at sizes (a, b), from (n, m, a, b).
-SizeFactor = Callable[[int, int, int, int], float]
-
-# Principal components for the deals, and images of each set that they are taken from.
-WIDTH = 128
-_SAMPLE = 1000
-# Deals that are jackknifed too.
-_JACKKNIVES = 4
-# The jackknife's own scatter is about half of its value: what exceeds its null by less is not a linear term.
-_SURELY = 1.5
-
-
-def inverse_sizes(n: int, m: int, a: int, b: int) -> float:
-    """How the bias and the spread of a Frechet distance under the null change from sizes (a, b) to (n, m)."""
-    return (1 / n + 1 / m) / (1 / a + 1 / b)
+# Share of the deals beyond either end of the null. Of as many as make it a whole number of ranks, one more fresh sample
+# is as likely to fall there as any of them.
+_TAIL = 0.025
 
 
 def calibrate_distance(
@@ -54,8 +43,7 @@ def calibrate_distance(
     smooth: Distance | None = None,
     logarithm: bool = False,
     lowest: float = 0.0,
-    deals: int = 24,
-    parts: int = 12,
+    deals: int = 79,
 ) -> Estimate:
     """Value, null and interval of a distance between the training and the synthetic distribution.
 
@@ -73,145 +61,99 @@ def calibrate_distance(
     lowest : float
         Least value of the distance.
     deals : int
-        Random deals behind the null.
-    parts : int
-        Parts of the synthetic and of the training set that the jackknife leaves out in turn.
+        Random deals behind the null; one less than a multiple of 40.
 
     Returns
     -------
     Estimate
     """
-    training, synthetic, holdout = comparison.training, comparison.synthetic, comparison.holdout
-    n, m = len(training), len(synthetic)
-    rng = np.random.default_rng([comparison.seed, n, m])
     try:
-        value = distance(training.values, synthetic.values)
+        dealt = deal_out(distance, comparison, level=level, spread=spread, smooth=smooth, deals=deals)
     except InputError as problem:
-        return Estimate(None, reason=str(problem))
-    try:
-        dealt = _deals(distance, smooth or distance, comparison, level, spread, deals, parts, rng)
-    except InputError as problem:
+        try:
+            value = distance(comparison.training.values, comparison.synthetic.values)
+        except InputError as of_value:
+            return Estimate(None, reason=str(of_value))
         return Estimate(_log(value) if logarithm else value, reason=f"no null: {problem}")
+    return estimate_of(dealt, comparison, logarithm=logarithm, lowest=lowest)
+
+
+def estimate_of(
+    dealt: DealtDistance, comparison: Comparison, *, logarithm: bool = False, lowest: float = 0.0
+) -> Estimate:
+    """Value, null and interval of a distance that was dealt; arguments as for `calibrate_distance`."""
+    training, synthetic, holdout = comparison.training, comparison.synthetic, comparison.holdout
     source = "holdout" if holdout is not None else "training halves"
     reason = None if holdout is not None else "no holdout: the null comes from halves of the training set"
-    estimate = Estimate(value, dealt.mean, null_source=source, reason=reason)
+    estimate = Estimate(dealt.value, dealt.mean, null_source=source, reason=reason)
     scarce = too_few(training, synthetic, *([] if holdout is None else [holdout]))
     if scarce is not None:
         return (_in_logarithms(estimate) if logarithm else estimate).because(scarce)
-    narrow = _narrow(training, synthetic, rng)
-    found = _jackknife(smooth or distance, narrow(training), narrow(synthetic), parts, rng)
-    if min(n, m) > training.values.shape[1]:
-        linear, null_linear = max(found - _SURELY * dealt.jackknife, 0.0), 0.0
-    else:
-        # Where the covariances are rank deficient, the distance is little but the sum of their traces, which is linear
-        # in each sample under the null too; deals from one pool do not show that part.
-        linear, null_linear = found, dealt.jackknife
-    quadratic = dealt.variance
-    if logarithm:
-        # Relative to the larger of the two: for copies the distance itself is next to nothing.
-        unit = max(value, dealt.mean, np.finfo(float).tiny)
-        quadratic, linear, null_linear = dealt.relative_variance, linear / unit**2, null_linear / unit**2
-        estimate, lowest = _in_logarithms(estimate), -math.inf
+    reach, parts = _reach(dealt), dealt.dealt_parts.shape[1]
+    of_dealt, _ = _of_parts(dealt.dealt_parts)
+    rate = linear_rate(
+        dealt.smooth_value - _smooth_mean(dealt),
+        (parts - 1) * float(np.var(dealt.own_parts, axis=1).sum()),
+        _smooth_mean(dealt),
+        of_dealt,
+        reach.above,
+    )
+    low, high = excess_interval(dealt.value - dealt.mean, reach.above, reach.below, rate, freedom=2 * (parts - 1))
+    if not logarithm:
+        return replace(
+            estimate,
+            interval=(max(dealt.mean + low, lowest), dealt.mean + high),
+            null_interval=(max(dealt.mean - reach.below, lowest), dealt.mean + reach.above),
+        )
+    estimate = _in_logarithms(estimate)
     if estimate.value is None or estimate.null is None:
         return estimate
-    limits = (lowest, math.inf)
-    return replace(
-        estimate,
-        interval=normal_interval(estimate.value, quadratic, linear, limits=limits, draws=deals),
-        null_interval=normal_interval(estimate.null, quadratic, null_linear, limits=limits, draws=deals),
+    up, down = reach.in_logarithms(dealt.mean)
+    # Where the null alone decides an end, it does so by a ratio: a distance has no end below 0.
+    ends = (
+        math.log(dealt.mean + low) if low > 0 else estimate.value - up,
+        math.log(dealt.mean + high) if high > 0 else estimate.value + down,
     )
+    return replace(estimate, interval=ends, null_interval=(estimate.null - down, estimate.null + up))
 
 
 @dataclass(frozen=True)
-class _Deals:
-    """What a distance does where a fresh real sample takes the place of the synthetic set."""
+class _Reach:
+    """How far above and below their mean 95 % of fresh real samples lie."""
 
-    mean: float
-    variance: float
-    relative_variance: float
-    jackknife: float
+    above: float
+    below: float
 
-
-def _deals(
-    distance: Distance,
-    smooth: Distance,
-    comparison: Comparison,
-    level: SizeFactor,
-    spread: SizeFactor,
-    deals: int,
-    parts: int,
-    rng: np.random.Generator,
-) -> _Deals:
-    """Deal the real patients `deals` times into sets of the sizes in question."""
-    training, holdout = comparison.training, comparison.holdout
-    n, m = len(training), len(comparison.synthetic)
-    pool, shares = training, (0.5, min(0.5, m / n))
-    if holdout is not None:
-        pool = together(training, holdout)
-        shares = (n / len(pool), min(m, len(holdout)) / len(pool))
-    narrow = _narrow(pool, pool, rng)
-    dealt = narrow(pool)
-    values = dealt.values
-    levels, spreads, jackknives, without = [], [], [], []
-    kept = list(leave_out(dealt, parts, rng))
-    for place in range(deals):
-        first, second = deal(dealt, shares, rng)
-        factor = spread(n, m, len(first), len(second))
-        found = distance(values[first], values[second])
-        levels.append(found * level(n, m, len(first), len(second)))
-        spreads.append(found * factor)
-        if place < _JACKKNIVES and too_few(training, comparison.synthetic, pool) is None:
-            jackknives.append(factor**2 * _jackknife(smooth, dealt.take(first), dealt.take(second), parts, rng))
-            # The same deal without one part of the pool after the other.
-            members = [(np.intersect1d(first, rows), np.intersect1d(second, rows)) for rows in kept]
-            without.append([factor * smooth(values[one], values[other]) for one, other in members])
-    mean = float(np.mean(levels))
-    if values.shape[1] < pool.values.shape[1]:
-        first, second = (np.arange(n), np.arange(n, len(pool))) if holdout is not None else deal(pool, shares, rng)
-        full, part = distance(pool.values[first], pool.values[second]), distance(values[first], values[second])
-        mean += (full - part) * level(n, m, len(first), len(second))
-    # The mean of the deals is uncertain by one part in their number, and by what the pool's own patients decide.
-    of_pool = (len(kept) - 1) * float(np.var(np.mean(without, axis=0))) if without else 0.0
-    variance = float(np.var(spreads, ddof=1)) * (1 + 1 / deals) + of_pool
-    relative = math.inf
-    if min(spreads) > 0:
-        relative = float(np.var(np.log(spreads), ddof=1)) * (1 + 1 / deals) + of_pool / float(np.mean(spreads)) ** 2
-    return _Deals(mean, variance, relative, float(np.mean(jackknives)) if jackknives else 0.0)
+    def in_logarithms(self, mean: float) -> tuple[float, float]:
+        """The same of the logarithm of a distance with that mean."""
+        return math.log1p(self.above / mean), -math.log1p(-self.below / mean) if self.below < mean else math.inf
 
 
-def _jackknife(distance: Distance, first: Features, second: Features, parts: int, rng: np.random.Generator) -> float:
-    """Variance of the distance of two sets, leaving out parts of the patients of either set in turn."""
-    x, y = first.values, second.values
-    without_x = [distance(x[rows], y) for rows in leave_out(first, parts, rng)]
-    without_y = [distance(x, y[rows]) for rows in leave_out(second, parts, rng)]
-    return sum((len(one) - 1) * float(np.var(one)) for one in (without_x, without_y))
+def _reach(dealt: DealtDistance) -> _Reach:
+    spreads = np.sort(dealt.spreads)
+    rank, mean, variance = max(round(_TAIL * (len(spreads) + 1)), 1), np.mean(spreads), np.var(spreads, ddof=1)
+    # The deals share one pool, whose patients the synthetic set does not: what they decide is added.
+    _, of_pool = _of_parts(dealt.dealt_parts)
+    wider = math.sqrt(1 + of_pool / variance) if variance > 0 else 1.0
+    return _Reach(float(wider * (spreads[-rank] - mean)), float(wider * (mean - spreads[rank - 1])))
 
 
-def together(first: Features, second: Features) -> Features:
-    """Two real sets as one pool; patients where both know them."""
-    patients = None
-    if first.patients is not None and second.patients is not None:
-        patients = np.concatenate([first.patients, second.patients])
-    return Features(np.concatenate([first.values, second.values]), patients)
+def _smooth_mean(dealt: DealtDistance) -> float:
+    """Mean of the jackknifed distance under the null: with a part of the patients gone it is larger by as much."""
+    parts = dealt.dealt_parts.shape[1]
+    return float(np.mean(dealt.dealt_parts)) * (parts - 1) / parts
 
 
-def _narrow(first: Features, second: Features, rng: np.random.Generator) -> Callable[[Features], Features]:
-    """Projection to the leading principal components of both sets together, as float64."""
-    if first.values.shape[1] <= WIDTH:
-        return lambda features: Features(features.values.astype(np.float64), features.patients)
-    parts = [one.values[rng.permutation(len(one))[:_SAMPLE]] for one in (first, second)]
-    centre = first.values.mean(axis=0, dtype=np.float64)
-    rows = np.concatenate(parts) - centre
-    if len(rows) > rows.shape[1]:
-        axes = linalg.eigh(rows.T @ rows, subset_by_index=(rows.shape[1] - WIDTH, rows.shape[1] - 1))[1]
-    else:
-        kept = min(WIDTH, len(rows))
-        values, vectors = linalg.eigh(rows @ rows.T, subset_by_index=(len(rows) - kept, len(rows) - 1))
-        solid = values > values.max(initial=0.0) * 1e-10
-        axes = rows.T @ vectors[:, solid] / np.sqrt(values[solid])
-    if not axes.size:
-        axes = np.eye(rows.shape[1], 1)
-    return lambda features: Features((features.values - centre) @ axes, features.patients)
+def _of_parts(without: np.ndarray) -> tuple[float, float]:
+    """Variance of a dealt distance by its jackknife, and the share of it that the pool decides whatever the deal.
+
+    `without` holds a deal a row and a part of the pool that is left out a column. The mean over the deals still has
+    the deals' own scatter over their number, which is taken off.
+    """
+    count, parts = without.shape
+    own = (parts - 1) * float(np.mean(np.var(without, axis=1)))
+    of_mean = (parts - 1) * float(np.var(np.mean(without, axis=0)))
+    return own, max((count * of_mean - own) / (count - 1), 0.0)
 
 
 def _in_logarithms(estimate: Estimate) -> Estimate:

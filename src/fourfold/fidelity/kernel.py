@@ -50,11 +50,15 @@ class KernelDistance:
         Of `value`, over fresh samples of both sets.
     null_variance : float
         Variance that the distance would have if the second set came from the first set's distribution.
+    linear, quadratic : float
+        Terms of `variance`; the linear one still holds twice the quadratic one as noise.
     """
 
     value: float
     variance: float
     null_variance: float
+    linear: float
+    quadratic: float
 
 
 def cubic(products: np.ndarray, width: int) -> np.ndarray:
@@ -148,7 +152,7 @@ def kernel_distance_with_variance(
     linear = _linear(left.sizes, xx, xy.row_sums, xy.mean, m) + _linear(right.sizes, yy, xy.column_sums, xy.mean, n)
     quadratic = 2.0 * xx.centred / n**4 + 2.0 * yy.centred / m**4 + 4.0 * xy.centred / (n * m) ** 2
     null_variance = 2.0 * xx.centred / n**2 * (1.0 / n + 1.0 / m) ** 2
-    return KernelDistance(float(value), float(max(linear - quadratic, quadratic)), float(null_variance))
+    return KernelDistance(*map(float, (value, max(linear - quadratic, quadratic), null_variance, linear, quadratic)))
 
 
 @dataclass(frozen=True)
@@ -203,7 +207,6 @@ class _Sums:
     mean: float
     row_sums: np.ndarray
     column_sums: np.ndarray
-    pairs: float
     centred: float
 
 
@@ -236,8 +239,7 @@ def _within(grouped: _Grouped, kernel: Kernel) -> _Sums:
                 weighted[columns] += _product(block.T, sizes[rows])
                 share = 2.0
             squares += share * _squares(block)
-    pairs = sizes.sum() ** 2 - (sizes**2).sum()
-    mean = row_sums.sum() / pairs
+    mean = row_sums.sum() / (sizes.sum() ** 2 - (sizes**2).sum())
     # Per image of each group: its mean kernel with the images of other groups.
     means = row_sums / (sizes * (sizes.sum() - sizes))
     profile = sizes * means
@@ -245,7 +247,7 @@ def _within(grouped: _Grouped, kernel: Kernel) -> _Sums:
     diagonal = 2.0 * sizes * profile - sizes**2 * mean
     product = 2.0 * (profile @ weighted) - mean * (sizes @ weighted)
     centred = max(squares - 2.0 * product + fitted - (diagonal**2).sum(), 0.0)
-    return _Sums(mean, row_sums, row_sums, pairs, centred)
+    return _Sums(mean, row_sums, row_sums, centred)
 
 
 def _across(left: _Grouped, right: _Grouped, kernel: Kernel) -> _Sums:
@@ -260,13 +262,12 @@ def _across(left: _Grouped, right: _Grouped, kernel: Kernel) -> _Sums:
             row_weighted[rows] += _product(block, right.sizes[columns])
             column_weighted[columns] += _product(block.T, left.sizes[rows])
             squares += _squares(block)
-    pairs = left.sizes.sum() * right.sizes.sum()
-    mean = row_sums.sum() / pairs
+    mean = row_sums.sum() / (left.sizes.sum() * right.sizes.sum())
     row_profile, column_profile = row_sums / right.sizes.sum(), column_sums / left.sizes.sum()
     fitted = _fitted_squares(row_profile, left.sizes, column_profile, right.sizes, mean)
     product = row_profile @ row_weighted + column_profile @ column_weighted - mean * (left.sizes @ row_weighted)
     centred = max(squares - 2.0 * product + fitted, 0.0)
-    return _Sums(mean, row_sums, column_sums, pairs, centred)
+    return _Sums(mean, row_sums, column_sums, centred)
 
 
 def _fitted_squares(

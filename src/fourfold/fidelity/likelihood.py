@@ -25,7 +25,7 @@ from dataclasses import replace
 import numpy as np
 
 from fourfold.comparison import Comparison, Features
-from fourfold.fidelity.exchange import together
+from fourfold.fidelity.dealing import together
 from fourfold.resampling import Estimate, deal, normal_interval, subsample, too_few
 from fourfold.score import Metric, Score, register
 from fourfold.statistics.mixture import (

@@ -15,7 +15,7 @@ as the sets grow, values are compared at equal numbers of images only.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,11 +26,11 @@ from torch.nn import functional
 from fourfold.comparison import Comparison, Features, Sets, Spaces
 from fourfold.errors import InputError
 from fourfold.features import FeatureExtractor, extract
-from fourfold.fidelity.exchange import calibrate_distance
+from fourfold.fidelity.dealing import deal_out, mean_of
+from fourfold.fidelity.exchange import estimate_of
 from fourfold.fidelity.frechet import frechet_distance
 from fourfold.images import ImageSet
 from fourfold.outliers.histogram import GradientHistogram, IntensityHistogram
-from fourfold.resampling import Estimate
 from fourfold.score import Metric, Score, does_not_apply, register
 
 __all__ = ["MULTISCALE", "Reduced", "multiscale_frechet_distance"]
@@ -118,49 +118,32 @@ class Reduced(FeatureExtractor):
         return self
 
 
-@dataclass(frozen=True)
-class _Task:
-    name: str
-    estimate: Estimate
-
-
 def _multiscale(spaces: Spaces) -> Score:
-    tasks = [_Task(task.space, calibrate_distance(frechet_distance, task)) for task in _tasks(spaces)]
-    usable = [task for task in tasks if task.estimate.value is not None and (task.estimate.null or 0) > 0]
-    if not usable:
-        why = "; ".join(dict.fromkeys(task.estimate.reason or "real images are at distance 0" for task in tasks))
+    tasks = _tasks(spaces)
+    dealt, problems = {}, []
+    for task in tasks:
+        try:
+            found = deal_out(frechet_distance, task)
+        except InputError as problem:
+            problems.append(str(problem))
+            continue
+        if found.mean > 0:
+            dealt[task.space] = found
+        else:
+            problems.append("real images are at distance 0")
+    if not dealt:
+        why = "; ".join(dict.fromkeys(problems))
         return does_not_apply("fidelity", "multiscale_frechet_distance", why, better="lower", source=MULTISCALE.source)
-    units = [task.estimate.null for task in usable]
-    values = [task.estimate.value / unit for task, unit in zip(usable, units, strict=True)]
-    first = usable[0].estimate
-    return Score(
-        axis="fidelity",
-        name="multiscale_frechet_distance",
-        value=float(np.mean(values)),
-        null=1.0,
-        interval=_mean_interval([task.estimate.interval for task in usable], units),
-        null_interval=_mean_interval([task.estimate.null_interval for task in usable], units),
-        better="lower",
-        source=MULTISCALE.source,
-        null_source=first.null_source,
-        reason=first.reason,
-        details={
-            "tasks": {task.name: round(value, 4) for task, value in zip(usable, values, strict=True)},
-            "references": {task.name: float(f"{unit:.4g}") for task, unit in zip(usable, units, strict=True)},
-            "left_out": [task.name for task in tasks if task not in usable],
-        },
-    )
-
-
-def _mean_interval(
-    intervals: Sequence[tuple[float, float] | None], units: Sequence[float]
-) -> tuple[float, float] | None:
-    """Mean of the ends: a mean of errors is at most as wide as the mean of their widths, however they depend."""
-    if any(one is None for one in intervals):
-        return None
-    ends = np.array(intervals) / np.array(units)[:, None]
-    low, high = ends.mean(axis=0)
-    return float(low), float(high)
+    ratios = {name: found.over(found.mean) for name, found in dealt.items()}
+    # All tasks have the same images, and the same deals of their patients.
+    estimate = estimate_of(mean_of(list(ratios.values())), tasks[0])
+    details = {
+        "tasks": {name: round(ratio.value, 4) for name, ratio in ratios.items()},
+        "references": {name: float(f"{found.mean:.4g}") for name, found in dealt.items()},
+        "left_out": [task.space for task in tasks if task.space not in dealt],
+    }
+    # By construction, but for rounding.
+    return replace(estimate, null=1.0).score(MULTISCALE, None, details=details)
 
 
 def _tasks(spaces: Spaces) -> list[Comparison]:
@@ -201,7 +184,7 @@ MULTISCALE = register(
         better="lower",
         summary="Frechet distance in units of that of fresh real images, averaged over extractors and resolutions",
         null="1: patients of training and holdout set dealt at random, which every distance is divided by",
-        cost="O((N + M) d^2 + d^3) for each of about 50 deals and parts of T tasks; d is at most 128 there",
+        cost="O((N + M) d^2 + d^3) for each of about 200 deals and parts of T tasks; d is at most 128 there",
         source="after Xing et al. 2023, with a real-real reference; Heusel et al. 2017",
         compute=_multiscale,
         thorough=True,

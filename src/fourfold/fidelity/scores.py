@@ -9,19 +9,23 @@ import numpy as np
 
 from fourfold.comparison import Comparison, Features
 from fourfold.errors import InputError
-from fourfold.fidelity.exchange import WIDTH, calibrate_distance
+from fourfold.fidelity.dealing import WIDTH
+from fourfold.fidelity.exchange import calibrate_distance
 from fourfold.fidelity.extrapolation import frechet_distance_infinity
 from fourfold.fidelity.frechet import frechet_distance
-from fourfold.fidelity.kernel import kernel_distance_with_variance
+from fourfold.fidelity.kernel import cubic, kernel_distance_with_variance
+from fourfold.fidelity.kernel_interval import kernel_interval, kernel_null
 from fourfold.fidelity.manifold import density, precision, realism
 from fourfold.fidelity.radiomic import Scale, joint_range, usable_features, z_scores
-from fourfold.resampling import Estimate, calibrate, normal_interval, too_few
+from fourfold.resampling import Estimate, calibrate, too_few
 from fourfold.score import Better, Metric, Score, does_not_apply, register
 
 __all__ = ["NEIGHBORS"]
 
 # Balls reach to this many neighbours: the value in use with density and coverage.
 NEIGHBORS = 5
+# Deals of a distance that is fifteen distances itself: the ends of its null are the least and the largest of them.
+_FEW_DEALS = 39
 
 
 def _score(name: str, comparison: Comparison, estimate: Estimate, **fields: object) -> Score:
@@ -58,7 +62,7 @@ def _frechet_infinity(comparison: Comparison) -> Score:
         return frechet_distance_infinity(x, y, seed=comparison.seed)
 
     estimate = calibrate_distance(
-        extrapolated, comparison, level=_training_share, smooth=frechet_distance, lowest=-math.inf
+        extrapolated, comparison, level=_training_share, smooth=frechet_distance, lowest=-math.inf, deals=_FEW_DEALS
     )
     return _score("frechet_distance_infinity", comparison, _ranked(comparison, estimate))
 
@@ -80,12 +84,8 @@ def _kernel(comparison: Comparison) -> Score:
     scarce = too_few(training, synthetic)
     if scarce is not None:
         return _score("kernel_distance", comparison, estimate.because(scarce))
-    estimate = replace(
-        estimate,
-        interval=normal_interval(found.value, found.variance),
-        null_interval=normal_interval(0.0, found.null_variance),
-    )
-    return _score("kernel_distance", comparison, estimate)
+    interval, band = kernel_interval(found, kernel_null(training, cubic, seed=comparison.seed))
+    return _score("kernel_distance", comparison, replace(estimate, interval=interval, null_interval=band))
 
 
 def _precision(comparison: Comparison) -> Score:

@@ -18,7 +18,7 @@ import numpy as np
 from fourfold.comparison import Comparison, Features
 from fourfold.errors import InputError
 from fourfold.neighbors.blocks import checked
-from fourfold.resampling import calibrate
+from fourfold.resampling import calibrate, facing_null
 from fourfold.score import Metric, Score, register
 from fourfold.statistics.curves import LevelCurve, levels
 
@@ -73,7 +73,8 @@ def _alpha_precision(comparison: Comparison) -> Score:
     def statistic(training: Features, other: Features) -> float:
         return alpha_precision(training.values, other.values).by_step
 
-    estimate = calibrate(statistic, comparison, equal_sizes=True, limits=(-1.0, 1.0))
+    limits = (-1.0, 1.0)
+    estimate = facing_null(calibrate(statistic, comparison, equal_sizes=True, limits=limits), limits=limits)
     details: dict[str, object] = {"normaliser": "by_step (Alaa et al. 2022)", "embedding": "none"}
     if estimate.value is not None:
         curve = alpha_precision(comparison.training.values, comparison.synthetic.values)

@@ -9,6 +9,7 @@ variance on the whole: for halves (f = 1/2) the variance of the deviations is th
 from fourfold.resampling.calibration import calibrate
 from fourfold.resampling.draws import FEWEST, bootstrap_means, chunk_rows, deal, leave_out, subsample, too_few
 from fourfold.resampling.estimate import Estimate, normal_interval
+from fourfold.resampling.inversion import excess_interval, facing_null, linear_rate
 
 __all__ = [
     "FEWEST",
@@ -17,7 +18,10 @@ __all__ = [
     "calibrate",
     "chunk_rows",
     "deal",
+    "excess_interval",
+    "facing_null",
     "leave_out",
+    "linear_rate",
     "normal_interval",
     "subsample",
     "too_few",

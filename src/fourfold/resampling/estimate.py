@@ -43,8 +43,8 @@ class Estimate:
             else (min(self.null_interval[0], limit), min(self.null_interval[1], limit)),
         )
 
-    def score(self, metric: Metric, space: str, **fields: object) -> Score:
-        """The estimate as a score of a metric in a feature space; `fields` are further ones of `Score`."""
+    def score(self, metric: Metric, space: str | None, **fields: object) -> Score:
+        """The estimate as a score in a feature space, or in several (None); `fields` are further ones of `Score`."""
         return Score(
             axis=metric.axis,
             name=metric.name,
