@@ -99,6 +99,9 @@ class Blocks:
         )
 
     def __iter__(self) -> Iterator[tuple[slice, slice, torch.Tensor]]:
+        """Blocks one after the other; each is overwritten by the next."""
+        # Fresh memory for every block would cost its page faults.
+        space = torch.empty(0, dtype=self.precision.entries)
         for i in range(0, self.queries.count, self.height):
             rows = slice(i, min(i + self.height, self.queries.count))
             left = self.queries.rows(rows)
@@ -109,7 +112,10 @@ class Blocks:
                 if self.frame.metric == "hamming":
                     yield rows, columns, torch.cdist(left, right, p=0.0).float() - 0.25
                     continue
-                block = self.precision.product(twice, right)
+                shape = len(left), len(right)
+                if space.shape != shape:
+                    space = torch.empty(shape, dtype=self.precision.entries)
+                block = self.precision.product(twice, right, space)
                 block += self._lower_points[columns]
                 block += self._lower_queries[rows, None]
                 yield rows, columns, block

@@ -74,10 +74,13 @@ class Precision:
         """Largest error, over |a|^2 + |b|^2, from a product that is handed back shortened."""
         return torch.finfo(self.rows).eps / 2 * 1.01 if self._shortens(device) else 0.0
 
-    def product(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-        """Left @ right.T as `entries`."""
+    def product(self, left: torch.Tensor, right: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+        """Left @ right.T as `entries`; written into `out` where that is given and can be."""
         if self.rows == self.entries and left.device.type == "cpu" and not self.cut:
             # NumPy's product is the faster one on some processors, and nowhere the slower one by much.
+            if out is not None:
+                np.matmul(left.numpy(), right.numpy().T, out=out.numpy())
+                return out
             return torch.from_numpy(left.numpy() @ right.numpy().T)
         if self.rows == self.entries:
             with _tf32(bool(self.cut)):
