@@ -19,6 +19,7 @@ ROOMS = (
     "neighbors",
     "outliers",
     "pairing",
+    "planning",
     "privacy",
     "releasing",
     "report",

@@ -21,7 +21,7 @@ FLOORS = (
     ("answers", "approximation", "feature_spaces", "tables", "monai"),
     ("subgroups",),
     ("evaluation", "report"),
-    ("auditing", "comparing", "pairing"),
+    ("auditing", "comparing", "pairing", "planning"),
     ("releasing",),
     ("studies",),
     ("cli",),

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
         neighbors,
         outliers,
         pairing,
+        planning,
         privacy,
         releasing,
         report,
+        studies,
         utility,
         variety,
     )
@@ -36,8 +38,10 @@ if TYPE_CHECKING:
     from fourfold.images import ImageSet, check_sets, open_set
     from fourfold.images.phantoms import phantoms
     from fourfold.pairing import PairedSets, paired
+    from fourfold.planning import Plan, plan
     from fourfold.releasing import Release, release, verify
     from fourfold.score import Metric, Score, metrics
+    from fourfold.studies import StudyResult, run_study
     from fourfold.utility.study import UtilityStudy, utility_study
 
 _HOMES = {
@@ -51,8 +55,10 @@ _HOMES = {
     "MissingExtra": "fourfold.errors",
     "Model": "fourfold.generate.models",
     "PairedSets": "fourfold.pairing",
+    "Plan": "fourfold.planning",
     "Release": "fourfold.releasing",
     "Score": "fourfold.score",
+    "StudyResult": "fourfold.studies",
     "UnreadableImage": "fourfold.errors",
     "UtilityStudy": "fourfold.utility.study",
     "audit": "fourfold.auditing",
@@ -64,7 +70,9 @@ _HOMES = {
     "open_set": "fourfold.images",
     "paired": "fourfold.pairing",
     "phantoms": "fourfold.images.phantoms",
+    "plan": "fourfold.planning",
     "release": "fourfold.releasing",
+    "run_study": "fourfold.studies",
     "train": "fourfold.generate.train",
     "utility_study": "fourfold.utility.study",
     "verify": "fourfold.releasing",
@@ -79,9 +87,11 @@ _ROOMS = (
     "neighbors",
     "outliers",
     "pairing",
+    "planning",
     "privacy",
     "releasing",
     "report",
+    "studies",
     "utility",
     "variety",
 )
@@ -97,8 +107,10 @@ __all__ = [
     "MissingExtra",
     "Model",
     "PairedSets",
+    "Plan",
     "Release",
     "Score",
+    "StudyResult",
     "UnreadableImage",
     "UtilityStudy",
     "audit",
@@ -119,10 +131,14 @@ __all__ = [
     "paired",
     "pairing",
     "phantoms",
+    "plan",
+    "planning",
     "privacy",
     "release",
     "releasing",
     "report",
+    "run_study",
+    "studies",
     "train",
     "utility",
     "utility_study",
