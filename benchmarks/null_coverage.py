@@ -119,7 +119,7 @@ def table(asked: Sequence[Metric], folder: Path, images: int) -> str:
         "|---|---|---|---|---|---|",
     ]
     for metric in asked:
-        known = _known(_file(folder, metric, images))
+        known = known_in(file_of(folder, metric, images))
         judged = [one for one in known if one["holds"] is not None]
         if not judged:
             lines.append(f"| {metric.key} | {len(known)} | no interval | | | |")
@@ -144,17 +144,17 @@ def _expected_within(judged: Sequence[dict[str, Any]]) -> str:
 
 
 def _run(metric: Metric, options: argparse.Namespace, folder: Path, until: float) -> None:
-    file = _file(folder, metric, options.images)
-    for draw in range(len(_known(file)), options.draws):
+    file = file_of(folder, metric, options.images)
+    for draw in range(len(known_in(file)), options.draws):
         if time.monotonic() > until:
             return
         found = metric.compute(drawn(metric, draw, options.images, options.fresh, options.change))
         score = found if isinstance(found, Score) else found[0]
         with file.open("a", encoding="utf-8") as opened:
-            opened.write(json.dumps(_outcome(score)) + "\n")
+            opened.write(json.dumps(outcome_of(score)) + "\n")
 
 
-def _outcome(score: Score) -> dict[str, Any]:
+def outcome_of(score: Score) -> dict[str, Any]:
     if score.value is None or score.null is None or score.interval is None:
         return {"holds": None, "above": None}
     low, high = score.interval
@@ -167,7 +167,7 @@ def _outcome(score: Score) -> dict[str, Any]:
     }
 
 
-def _known(file: Path) -> list[dict[str, Any]]:
+def known_in(file: Path) -> list[dict[str, Any]]:
     if not file.exists():
         return []
     # A line that was cut off by an interruption is drawn again.
@@ -175,7 +175,7 @@ def _known(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in whole]
 
 
-def _file(folder: Path, metric: Metric, images: int) -> Path:
+def file_of(folder: Path, metric: Metric, images: int) -> Path:
     return folder / f"{metric.key.replace('/', '-')}-{images}.jsonl"
 
 

@@ -41,14 +41,14 @@ def main() -> None:
     asked = [metric for metric in metrics() if metric.kind != "features" and metric.key in options.metrics]
     until = time.monotonic() + 60 * options.minutes
     for metric in asked:
-        file = features._file(folder, metric, options.images)
-        for draw in range(len(features._known(file)), options.draws):
+        file = features.file_of(folder, metric, options.images)
+        for draw in range(len(features.known_in(file)), options.draws):
             if time.monotonic() > until:
                 break
             found = metric.compute(drawn(metric, draw, options.images))
             score = found if isinstance(found, Score) else found[0]
             with file.open("a", encoding="utf-8") as opened:
-                opened.write(json.dumps(features._outcome(score)) + "\n")
+                opened.write(json.dumps(features.outcome_of(score)) + "\n")
     print(features.table(asked, folder, options.images))
 
 

@@ -12,6 +12,13 @@ import pytest
 HERE = str(Path(__file__).parent)
 
 
+def pytest_collection_modifyitems(items):
+    """One process of the test run starts the clusters, and not each of them."""
+    for item in items:
+        if Path(str(item.fspath)).parent == Path(HERE):
+            item.add_marker(pytest.mark.xdist_group("engines"))
+
+
 def free_port() -> int:
     with socket.socket() as chosen:
         chosen.bind(("127.0.0.1", 0))
