@@ -9,6 +9,7 @@ images, with each peer's own way to its statistics. Values must agree to 1e-9 re
 from __future__ import annotations
 
 import numpy as np
+
 from pairing import Arrays, Case, Contender, main
 
 STATISTICS = "Frechet distance from means and covariances"

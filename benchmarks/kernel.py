@@ -8,6 +8,7 @@ The values differ: a mean over subsets carries their sampling noise, the full sa
 from __future__ import annotations
 
 from frechet import features
+
 from pairing import Arrays, Case, Contender, main
 
 TITLE = "Kernel distance"

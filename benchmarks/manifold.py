@@ -12,6 +12,7 @@ import contextlib
 import io
 
 from frechet import features
+
 from pairing import Arrays, Case, Contender, main
 
 TITLE = "Precision, recall, density and coverage, k = 5"

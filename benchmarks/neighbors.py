@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 from frechet import features
+
 from pairing import Arrays, Case, Contender, main
 
 TITLE = "Nearest neighbour"

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 from frechet import features
-from pairing import Arrays, Case, Contender, main
 
 from neighbors import products
+from pairing import Arrays, Case, Contender, main
 
 STEEP, SLOW, FILMS = "Spectrum as 1 / rank", "Rectified features, slow spectrum", "Pixels of chest films"
 PRODUCTS = "sgemm alone (torch)"

@@ -45,7 +45,7 @@ class TradeOff(Study):
     )
     scales: ClassVar = {
         "quick": Scale(
-            8.0,
+            7.0,
             {
                 "images": 150,
                 "test_images": 300,
