@@ -164,3 +164,13 @@ def test_another_comparison_is_not_answered_with_the_last():
     some = Features(values, labels=labels)
     assert compute(Comparison("pixels", some, some, some)).applies
     assert compute(Comparison("pixels", none, some, some)).reason == "the training set has no labels"
+
+
+def test_a_class_too_rare_to_be_halved_is_a_reason_and_no_fault():
+    values, _ = people(0, 400)
+    rare = np.where(np.arange(400) < 8, "b", "a")
+    few, _ = people(1, 20)
+    score, gain = ask((values, rare), (few, np.where(np.arange(20) < 8, "b", "a")), people(2, 60))
+    assert score.value is None
+    assert "hold one class only" in score.reason
+    assert gain.value is None

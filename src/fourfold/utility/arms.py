@@ -25,7 +25,7 @@ from typing import Protocol
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from fourfold.utility.tasks import Labelled, Task
+from fourfold.utility.tasks import Labelled, NoTaskError, Task
 
 __all__ = ["ARMS", "Fold", "Learner", "Plan", "Run", "draw", "limited", "run"]
 
@@ -246,6 +246,20 @@ def _halves(task: Labelled, size: int, random: np.random.Generator) -> tuple[np.
     return rows[order[:cut]], rows[order[cut:]]
 
 
+def _check_learnable(task: Labelled) -> None:
+    """NoTaskError where a part of a set has nothing to tell apart: it is halved for the interval."""
+    present = np.nansum(task.targets, axis=0)
+    known = np.isfinite(task.targets).sum(axis=0)
+    if task.exclusive:
+        lacking = (present > 0).sum() < 2
+    else:
+        lacking = bool(((present == 0) | (present == known)).any())
+    if lacking:
+        raise NoTaskError(
+            f"{len(task)} images, half of a set, hold one class only; give more images of the rarer class"
+        )
+
+
 def _train(learner: Learner, fold: Fold, jobs: Sequence[_Job]) -> Iterator[tuple[_Job, np.ndarray]]:
     def train(job: _Job) -> np.ndarray:
         images = np.concatenate([fold.training[job.real], fold.synthetic[job.synthetic]])
@@ -256,6 +270,7 @@ def _train(learner: Learner, fold: Fold, jobs: Sequence[_Job]) -> Iterator[tuple
             np.concatenate([real.targets, synthetic.targets]),
             np.concatenate([real.groups, synthetic.groups]),
         )
+        _check_learnable(task)
         return learner(images, task, job.repeats, fold.test, job.seed)
 
     # Fits this small lose five sixths of their speed to threads of the matrix library that wait for each other.
