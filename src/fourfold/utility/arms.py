@@ -250,11 +250,8 @@ def _check_learnable(task: Labelled) -> None:
     """NoTaskError where a part of a set has nothing to tell apart: it is halved for the interval."""
     present = np.nansum(task.targets, axis=0)
     known = np.isfinite(task.targets).sum(axis=0)
-    if task.exclusive:
-        lacking = (present > 0).sum() < 2
-    else:
-        lacking = bool(((present == 0) | (present == known)).any())
-    if lacking:
+    constant = (present == 0) | (present == known)
+    if (present > 0).sum() < 2 if task.exclusive else constant.any():
         raise NoTaskError(
             f"{len(task)} images, half of a set, hold one class only; give more images of the rarer class"
         )
