@@ -58,8 +58,9 @@ def process_engine(pieces_can_be_imported):
         yield engine
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def torchrun_engine():
+    """Of one module only: while its process group is there, every other test of the process would be distributed."""
     from fourfold.engine.torchrun import TorchrunEngine
 
     with pytest.MonkeyPatch.context() as patch:
