@@ -11,7 +11,8 @@ from fourfold.studies import Cell, PhantomImages, Scale, Table, own_images, run_
 from fourfold.studies.data_quality import DataQuality
 from fourfold.studies.data_quality import training as learning
 from fourfold.studies.data_quality.training import AS_DRAWN, NEW, NONE, REAL, REPEATED
-from fourfold.studies.seeds import Asked, over_seeds
+from fourfold.studies.judging import over_seeds
+from fourfold.studies.seeds import Asked
 
 TINY = Scale(0.1, {"images": 50, "test_images": 30, "rarer": 0.3, "steps": 2, "diffusion_steps": 0}, seeds=2)
 

@@ -8,11 +8,11 @@ from matplotlib.figure import Figure
 from fourfold.generate.sampling import SAMPLERS
 from fourfold.images import open_set, prepare
 from fourfold.studies import OwnImages, PhantomImages, Table, run_study, study_named
+from fourfold.studies.judging import over_seeds
 from fourfold.studies.steps.denoisers import DEVIATION, Smeared
 from fourfold.studies.steps.findings import findings_of
 from fourfold.studies.steps.grid import BOUND, COPIES, FAST, FEW, HOME, LEARNED, MIXTURE, ODE, budgets, cells
 from fourfold.studies.steps.mixture import mixture_figures
-from fourfold.studies.steps.seeds import over_seeds
 from fourfold.studies.steps.standard import against_law, against_patients, patients_of
 from fourfold.studies.steps.study import Steps
 from fourfold.studies.study import Cell, Scale
@@ -190,7 +190,7 @@ def test_charts_are_drawn_of_whatever_cells_there_are(table):
 
 def test_the_interval_over_seeds_covers_the_mean_as_often_as_it_says():
     rng = np.random.default_rng(0)
-    intervals = [over_seeds(rng.normal(size=3))[1] for _ in range(2000)]
+    intervals = [over_seeds(rng.normal(size=3)).interval for _ in range(2000)]
     assert np.mean([low <= 0 <= high for low, high in intervals]) == pytest.approx(0.95, abs=0.015)
 
 

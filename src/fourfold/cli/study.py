@@ -76,7 +76,8 @@ def _describe(name: str) -> None:
     times = ", ".join(f"{scale} about {_time(chosen.minutes)}" for scale, chosen in study.scales.items())
     print(f"{name}: {study.title} ({times})")
     for claim in study.claims:
-        print(textwrap.fill(f"{claim.text} {claim.source}.", 108, initial_indent="  - ", subsequent_indent="    "))
+        said = f"{claim.text.rstrip('.')}. {claim.source.rstrip('.')}."
+        print(textwrap.fill(said, 108, initial_indent="  - ", subsequent_indent="    "))
 
 
 def _time(minutes: float) -> str:

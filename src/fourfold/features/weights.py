@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fourfold.errors import InputError
 
-__all__ = ["read_arrays", "sha256_of", "weights_file"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["read_arrays", "read_described", "sha256_of", "weights_file"]
 
 
 def weights_file(path: str | Path) -> Path:
@@ -21,6 +25,25 @@ def weights_file(path: str | Path) -> Path:
     if not file.is_file():
         raise InputError(f"{path}: there is no such file; give the path of the network's weights")
     return file
+
+
+def read_described(path: str | Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """What a safetensors file says of itself, and its arrays.
+
+    Raises
+    ------
+    InputError
+        Where there is no such file, or it is damaged or of another kind.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    file = weights_file(path)
+    try:
+        with safe_open(file, framework="pt") as opened:
+            arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+            return opened.metadata() or {}, arrays
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: cannot be read as a safetensors file; it is damaged or of another kind") from error
 
 
 def sha256_of(path: Path) -> str:

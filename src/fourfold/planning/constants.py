@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from fourfold.planning.law import Law, Seconds
 from fourfold.planning.work import Kind
 
-__all__ = ["READING", "REPORT", "Constants", "Step", "features_step", "neighbours_step"]
+__all__ = ["READING", "Constants", "Step", "features_step", "neighbours_step"]
 
 Step = tuple[str, str | None]
 """What is done, and in which feature space: ``("variety/coverage", "radiomics")``."""
 
 READING: Step = ("reading", None)
-REPORT: Step = ("report", None)
 
 
 @dataclass(frozen=True)

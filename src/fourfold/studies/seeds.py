@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from fourfold.comparison import Progress
 from fourfold.generate import open_model
@@ -25,7 +24,7 @@ from fourfold.images import ImageSet, prepare
 from fourfold.studies.sources import Source
 from fourfold.studies.study import Cell, Scale, Study
 
-__all__ = ["Asked", "Over", "in_memory", "over_seeds", "trained"]
+__all__ = ["Asked", "in_memory", "trained"]
 
 
 @dataclass(frozen=True)
@@ -66,50 +65,6 @@ class Asked:
         """A place in the work folder that nothing else has."""
         described = json.dumps([self.study, self.settings, self.source.digest, name, decisive], sort_keys=True)
         return self.work / f"{name}-{self.seed}-{hashlib.sha256(described.encode()).hexdigest()[:12]}"
-
-
-@dataclass(frozen=True)
-class Over:
-    """A mean over seeds with its interval, 95 %."""
-
-    mean: float
-    low: float
-    high: float
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Lower and upper end."""
-        return self.low, self.high
-
-
-def over_seeds(values: Sequence[float], together: int = 1) -> Over | None:
-    """Mean of one value a seed, with Student's interval.
-
-    Parameters
-    ----------
-    values : sequence of float
-        Those that are not finite are left out.
-    together : int
-        How many such intervals hold at once with 95 % (Bonferroni).
-
-    Returns
-    -------
-    Over or None
-        None for fewer than two values.
-
-    Examples
-    --------
-    >>> found = over_seeds([1.0, 2.0, 3.0])
-    >>> round(found.mean, 2), round(found.low, 2)
-    (2.0, -0.48)
-    """
-    known = np.asarray(values, dtype=np.float64)
-    known = known[np.isfinite(known)]
-    if len(known) < 2:
-        return None
-    mean, error = float(known.mean()), float(known.std(ddof=1) / np.sqrt(len(known)))
-    half = float(stats.t.ppf(1 - 0.025 / together, len(known) - 1)) * error
-    return Over(mean, mean - half, mean + half)
 
 
 def in_memory(sets: Mapping[str, ImageSet]) -> dict[str, ImageSet]:

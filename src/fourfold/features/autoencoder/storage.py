@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from fourfold.errors import InputError
 from fourfold.features.autoencoder.trained import KINDS, Seen, TrainedAutoencoder, new_autoencoder
 from fourfold.features.store import write_atomically
-from fourfold.features.weights import weights_file
+from fourfold.features.weights import read_described
 
 __all__ = ["load_autoencoder", "save_autoencoder"]
 
@@ -64,13 +63,7 @@ def load_autoencoder(path: str | Path) -> TrainedAutoencoder:
     InputError
         Where there is no such file, it is damaged, or it holds something else.
     """
-    file = weights_file(path)
-    try:
-        with safe_open(file, framework="pt") as opened:
-            metadata = opened.metadata() or {}
-            arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: cannot be read as a safetensors file; it is damaged or of another kind") from error
+    metadata, arrays = read_described(path)
     if metadata.get("schema") != _SCHEMA:
         raise InputError(
             f"{path}: holds no autoencoder of a feature space; write one with "

@@ -9,7 +9,6 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
@@ -17,7 +16,7 @@ from fourfold.errors import InputError
 from fourfold.features.imitation.network import ImitationNetwork, Stages, new_network
 from fourfold.features.imitation.targets import Scale, columns_of
 from fourfold.features.store import write_atomically
-from fourfold.features.weights import weights_file
+from fourfold.features.weights import read_described
 
 __all__ = ["load_network", "save_network"]
 
@@ -64,13 +63,7 @@ def load_network(path: str | Path) -> ImitationNetwork:
     InputError
         Where there is no such file, it is damaged, or it holds something else.
     """
-    file = weights_file(path)
-    try:
-        with safe_open(file, framework="pt") as opened:
-            metadata = opened.metadata() or {}
-            arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: cannot be read as a safetensors file; it is damaged or of another kind") from error
+    metadata, arrays = read_described(path)
     if metadata.get("schema") != _SCHEMA:
         raise InputError(f"{path}: holds no imitating network; write one with fourfold.features.imitation.save_network")
     try:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from fourfold.report.drawing import FAINT, INK, SETS
 from fourfold.studies.data_quality.effects import MEASURES, effects, generators
 from fourfold.studies.data_quality.training import AS_DRAWN, IMAGE_NOISE, NONE, REAL, REPEATED
-from fourfold.studies.seeds import over_seeds
+from fourfold.studies.judging import over_seeds
 from fourfold.studies.study import Table
 
 __all__ = ["draw_areas", "draw_effects"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fourfold.studies.data_quality.training import AS_DRAWN, IMAGE_NOISE, LABELS, NEW, NONE, REAL, REPEATED
-from fourfold.studies.seeds import Over, over_seeds
+from fourfold.studies.judging import Over, over_seeds
 from fourfold.studies.study import Claim, Finding, Setting, Table, Verdict
 
 __all__ = ["MEASURES", "Measure", "conclusions", "effects", "generators"]

@@ -12,6 +12,7 @@ import numpy as np
 from fourfold.comparing.association import associations, too_few_sets
 from fourfold.report import wording
 from fourfold.statistics import clopper_pearson
+from fourfold.studies.judging import Judge, Question, above, at_most, below, judged, within
 from fourfold.studies.memorisation.contrasts import (
     Weights,
     averaged,
@@ -24,7 +25,6 @@ from fourfold.studies.memorisation.contrasts import (
     sum_of,
 )
 from fourfold.studies.memorisation.models import DIFFUSION, GAN, RECIPES
-from fourfold.studies.steps.seeds import Asked, Judge, above, at_most, below, judged, within
 from fourfold.studies.study import Finding, Table, Verdict
 
 __all__ = ["NAMES", "findings_of"]
@@ -56,7 +56,7 @@ def _asked(
     """The finding about a weighted sum of a figure."""
     count = _SHARES.get(figure.partition("_")[0])
     least = chance_of_shares(table, figure, weights, count) if count else 0.0
-    return judged(Asked(claim, quantity, judge, says, null, least=least), by_seed(table, figure, weights))
+    return judged(Question(claim, quantity, judge, says, null, least=least), by_seed(table, figure, weights))
 
 
 def _more(table: Table) -> Iterator[Finding]:
@@ -99,7 +99,7 @@ def _equals(table: Table) -> Iterator[Finding]:
         }
         weights = sum_of(averaged(DIFFUSION, some), averaged(GAN, some), -1.0)
         quantity = f"diffusion over GAN, {where}: ratio of Fréchet distances of radiomics"
-        question = Asked("equals", quantity, within(1 / EQUAL, EQUAL), says, 1.0, ratio=True)
+        question = Question("equals", quantity, within(1 / EQUAL, EQUAL), says, 1.0, ratio=True)
         yield judged(question, by_seed(table, "log_frechet", weights))
 
 
@@ -209,7 +209,7 @@ def _onset(table: Table) -> Iterator[Finding]:
         }
         quantity = f"{name}, {where}: share nearer to training, last snapshot less first"
         least = chance_of_shares(table, last, one(recipe, smallest), "watched") * np.sqrt(2)
-        question = Asked("onset", quantity, above(0.0), says, 0.0, least=float(least))
+        question = Question("onset", quantity, above(0.0), says, 0.0, least=float(least))
         yield judged(question, by_seed(table, "growth", one(recipe, smallest)))
         says = {
             "holds": f"{name}, {where}: at the end draws are nearer to training than to holdout patients",
@@ -265,7 +265,7 @@ def _later(table: Table) -> Iterator[Finding]:
     weights = sum_of(one(DIFFUSION, sizes[-1]), one(DIFFUSION, sizes[0]), -1.0)
     # An onset is known to the snapshot.
     least = 1.0 / max(float(np.nanmin(seen.column("snapshots"))), 1.0)
-    yield judged(Asked("later", quantity, above(0.0), says, 0.0, least=least), by_seed(seen, "onset", weights))
+    yield judged(Question("later", quantity, above(0.0), says, 0.0, least=least), by_seed(seen, "onset", weights))
 
 
 def _last_look(table: Table) -> str:

@@ -17,7 +17,7 @@ from fourfold.images import ImageSet, prepare
 from fourfold.privacy import find_copies, highest_correlation
 from fourfold.privacy.patients import numbered
 from fourfold.privacy.working import aspect_ratio, working_images
-from fourfold.studies.steps.standard import Axes
+from fourfold.studies.axes import Axes
 
 __all__ = ["EXTREME", "course_of", "figures_of"]
 

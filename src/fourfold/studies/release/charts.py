@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from fourfold.report.drawing import FAINT, INK, SETS
+from fourfold.studies.judging import over_seeds
 from fourfold.studies.release.arms import ARMS, FRESH, LEFT_OUT, ORDINARY, REAL, RELEASED, UNSCREENED
 from fourfold.studies.release.judging import SPACES
-from fourfold.studies.seeds import over_seeds
 from fourfold.studies.study import Table
 
 __all__ = ["draw_excess", "draw_utility"]

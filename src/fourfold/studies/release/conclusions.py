@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from fourfold.studies.judging import Over, over_seeds
 from fourfold.studies.release.arms import FRESH, LEFT_OUT, ORDINARY, REAL, RELEASED, UNSCREENED
 from fourfold.studies.release.judging import SPACES
-from fourfold.studies.seeds import Over, over_seeds
 from fourfold.studies.study import Claim, Finding, Table, Verdict
 
 __all__ = ["LOSS", "MARGIN", "conclusions"]

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from fourfold.generate.frameworks import FRAMEWORKS
+from fourfold.studies.judging import Question, above, at_most, below, differences, judged, of_seeds, within
 from fourfold.studies.steps.grid import BOUND, COPIES, FAST, FEW, HOME, LEARNED, MIXTURE, ODE, budgets
-from fourfold.studies.steps.seeds import Asked, above, at_most, below, differences, judged, of_seeds, within
 from fourfold.studies.study import Finding, Setting, Table, Verdict
 
 __all__ = ["DENOISERS", "findings_of"]
@@ -86,12 +86,12 @@ def _fast(table: Table) -> Iterator[Finding]:
         for sampler in _FAST_SAMPLERS:
             fast = _cell(denoiser, sampler, FAST)
             left, right = (_logarithms(of_seeds(table, figure, one)) for one in (fast, slow))
-            asked = Asked("fast", f"{words}: ratio of distances, {sampler}", at_most(TENTH), says, 1.0, ratio=True)
+            asked = Question("fast", f"{words}: ratio of distances, {sampler}", at_most(TENTH), says, 1.0, ratio=True)
             yield judged(asked, differences(left, right))
         left = _beyond_null(table, figure, _cell(denoiser, _SECOND_ORDER, FAST))
         right = {seed: TENTH * one for seed, one in _beyond_null(table, figure, slow).items()}
         quantity = f"{words}: distance above chance, {_SECOND_ORDER}, less 1.1 times that of DDPM, in nulls"
-        yield judged(Asked("fast", quantity, at_most(0.0), says, 0.0), differences(left, right))
+        yield judged(Question("fast", quantity, at_most(0.0), says, 0.0), differences(left, right))
 
 
 def _beyond_null(table: Table, figure: str, cell: Mapping[str, Setting]) -> dict[int, float]:
@@ -112,7 +112,7 @@ def _order(table: Table) -> Iterator[Finding]:
             for sampler in (_SECOND_ORDER, _ANCESTRAL)
         )
         quantity = f"{words}: distance of dpm++2m over that of ddpm, {FEW} calls"
-        yield judged(Asked("order", quantity, below(1.0), says, 1.0, ratio=True), differences(left, right))
+        yield judged(Question("order", quantity, below(1.0), says, 1.0, ratio=True), differences(left, right))
 
 
 def _samplers(which: str) -> tuple[str, ...]:
@@ -154,7 +154,7 @@ def _variety(table: Table) -> Iterator[Finding]:
         for which in (*everyone, _SECOND_ORDER, _ANCESTRAL):
             quantity = f"{DENOISERS[denoiser]}, {which}: change of {what}"
             values = _averaged(table, denoiser, figure, _samplers(which))
-            yield judged(Asked("variety", quantity, judge, says, 0.0), values)
+            yield judged(Question("variety", quantity, judge, says, 0.0), values)
 
 
 def _memorisation(table: Table) -> Iterator[Finding]:
@@ -175,7 +175,7 @@ def _memorisation(table: Table) -> Iterator[Finding]:
     )
     for denoiser, figure, what, which in asked:
         quantity = f"{DENOISERS[denoiser]}, {which}: change of {what}"
-        question = Asked("memorisation", quantity, at_most(SHARE_MARGIN), says, 0.0, least=_least(table, denoiser))
+        question = Question("memorisation", quantity, at_most(SHARE_MARGIN), says, 0.0, least=_least(table, denoiser))
         yield judged(question, _averaged(table, denoiser, figure, _samplers(which)))
     end = _ladder_end(table)
     left, right = (
@@ -188,7 +188,7 @@ def _memorisation(table: Table) -> Iterator[Finding]:
         "not told apart": "whether the trained denoiser memorises at all is open",
     }
     quantity = f"trained denoiser, dpm++2m, {end} calls: {share}, less one half"
-    yield judged(Asked("memorisation", quantity, above(0.0), seen, 0.0), differences(left, right))
+    yield judged(Question("memorisation", quantity, above(0.0), seen, 0.0), differences(left, right))
 
 
 def _frameworks(table: Table) -> Iterator[Finding]:
@@ -204,13 +204,13 @@ def _frameworks(table: Table) -> Iterator[Finding]:
                 )
                 space = "texture" if figure.endswith("texture") else "pixels"
                 quantity = f"{DENOISERS[denoiser]}, {framework} over edm levels, heun: ratio of distances of {space}"
-                asked = Asked("frameworks", quantity, within(1 / TENTH, TENTH), _AGREE, 1.0, ratio=True)
+                asked = Question("frameworks", quantity, within(1 / TENTH, TENTH), _AGREE, 1.0, ratio=True)
                 yield judged(asked, differences(left, right))
     for name, framework in FRAMEWORKS.items():
         calls = _most(table, MIXTURE, framework.sampler, name)
         cell = _cell(MIXTURE, framework.sampler, calls, name)
         quantity = f"{DENOISERS[MIXTURE]}, {name} with its own sampler, {calls} calls: distance above chance, in nulls"
-        asked = Asked("frameworks", quantity, at_most(NULL_MARGIN), _REACH, 0.0)
+        asked = Question("frameworks", quantity, at_most(NULL_MARGIN), _REACH, 0.0)
         yield judged(asked, list(_beyond_null(table, "sliced", cell).values()))
 
 
@@ -238,16 +238,16 @@ def _likelihood(table: Table) -> Iterator[Finding]:
         cell = _cell(MIXTURE, ODE, calls, "edm")
         left, right = (of_seeds(table, figure, cell) for figure in ("bits", "bits_true"))
         quantity = f"{DENOISERS[MIXTURE]}, {calls} calls: bits a dimension less the true ones"
-        yield judged(Asked("likelihood", quantity, judge, says, 0.0), differences(left, right))
+        yield judged(Question("likelihood", quantity, judge, says, 0.0), differences(left, right))
     left, right = (of_seeds(table, "bits", _cell(LEARNED, ODE, calls, "edm")) for calls in (FAST, settled))
     quantity = f"{DENOISERS[LEARNED]}: bits a dimension with {FAST} calls less those with {settled}"
-    yield judged(Asked("likelihood", quantity, judge, says, 0.0), differences(left, right))
+    yield judged(Question("likelihood", quantity, judge, says, 0.0), differences(left, right))
     for framework in FRAMEWORKS:
         if framework == "edm":
             continue
         left, right = (of_seeds(table, "bits", _cell(LEARNED, ODE, settled, name)) for name in (framework, "edm"))
         quantity = f"{DENOISERS[LEARNED]}: bits a dimension under {framework} less those under edm"
-        yield judged(Asked("likelihood", quantity, judge, says, 0.0), differences(left, right))
+        yield judged(Question("likelihood", quantity, judge, says, 0.0), differences(left, right))
 
 
 def _bound(table: Table) -> Iterator[Finding]:
@@ -260,4 +260,4 @@ def _bound(table: Table) -> Iterator[Finding]:
         most = _most(table, denoiser, BOUND, "ddpm")
         left, right = (of_seeds(table, "bits", _cell(denoiser, BOUND, calls, "ddpm")) for calls in (FAST, most))
         quantity = f"{DENOISERS[denoiser]}: bound with {FAST} steps less that with {most}, bits a dimension"
-        yield judged(Asked("bound", quantity, above(0.0), says, 0.0), differences(left, right))
+        yield judged(Question("bound", quantity, above(0.0), says, 0.0), differences(left, right))

@@ -11,20 +11,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 from scipy.spatial.distance import cdist
 
 from fourfold.comparison import Features
-from fourfold.features import get
 from fourfold.fidelity import frechet_distance
 from fourfold.privacy.correlation import highest_correlation
 from fourfold.resampling import deal
+from fourfold.studies.axes import Axes
 from fourfold.studies.sources import Source
 from fourfold.variety import coverage, recall
 
-__all__ = ["Axes", "Patients", "Standard", "against_law", "against_patients", "patients_of"]
+__all__ = ["Patients", "Standard", "against_law", "against_patients", "patients_of"]
 
-COMPONENTS = 16
 NEIGHBORS = 5
 DEALS = 16
 """Deals of the real patients, or sets of perfect draws, that a null is the mean of."""
@@ -70,32 +68,6 @@ def patients_of(source: Source, seed: int, training: int, holdout: int) -> Patie
         groups = np.unique(np.concatenate([np.char.add(f"{place} ", one) for place, one in enumerate(known)]),
                            return_inverse=True)[1]  # fmt: skip
     return Patients(dealt["training"].load(), dealt["holdout"].load(), groups, source.digest, seed)
-
-
-class Axes:
-    """Leading principal components of the training images in one feature space.
-
-    Parameters
-    ----------
-    name : {"pixels", "radiomics"}
-    training : array, shape (N, C, H, W)
-    """
-
-    def __init__(self, name: str, training: np.ndarray) -> None:
-        self._extractor = get(name)
-        raw = self._raw(training)
-        self._mean = raw.mean(axis=0)
-        # Radiomics have units of all kinds; pixels have one.
-        self._scale = np.ones(raw.shape[1]) if name == "pixels" else raw.std(axis=0).clip(1e-6)
-        axes = np.linalg.svd((raw - self._mean) / self._scale, full_matrices=False)[2]
-        self._axes = axes[: min(COMPONENTS, len(training) // 4)].T
-
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Features, shape (n, d), float32."""
-        return (((self._raw(images) - self._mean) / self._scale) @ self._axes).astype(np.float32)
-
-    def _raw(self, images: np.ndarray) -> np.ndarray:
-        return self._extractor(torch.from_numpy(np.ascontiguousarray(images))).double().numpy()
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """From cells to one number a seed, and from those to an interval and a verdict.
 
-Cells of a seed share patients, denoiser and starting noise, so they are compared within the seed; the interval is
+Cells of a seed share patients and whatever was trained on them, so they are compared within the seed; the interval is
 Student's over seeds.
 """
 
@@ -16,7 +16,19 @@ from scipy import stats
 from fourfold.report import wording
 from fourfold.studies.study import Finding, Setting, Table, Verdict
 
-__all__ = ["Asked", "Judge", "above", "at_most", "below", "differences", "judged", "of_seeds", "over_seeds", "within"]
+__all__ = [
+    "Judge",
+    "Over",
+    "Question",
+    "above",
+    "at_most",
+    "below",
+    "differences",
+    "judged",
+    "of_seeds",
+    "over_seeds",
+    "within",
+]
 
 Settings = Mapping[str, Setting]
 Judge = Callable[[tuple[float, float]], Verdict]
@@ -36,33 +48,51 @@ def differences(left: Mapping[int, float], right: Mapping[int, float]) -> np.nda
     return np.array([left[seed] - right[seed] for seed in left if seed in right], dtype=np.float64)
 
 
-def over_seeds(values: np.ndarray, least: float = 0.0) -> tuple[float, tuple[float, float] | None]:
-    """Mean and 95 % interval of Student's t.
+@dataclass(frozen=True)
+class Over:
+    """A mean over seeds with its interval, 95 %."""
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Lower and upper end."""
+        return self.low, self.high
+
+
+def over_seeds(values: Sequence[float] | np.ndarray, together: int = 1, *, least: float = 0.0) -> Over | None:
+    """Mean of one value a seed, with Student's interval.
 
     Parameters
     ----------
-    values : array, shape (seeds,)
+    values : sequence of float
+        Those that are not finite are left out.
+    together : int
+        How many such intervals hold at once with 95 % (Bonferroni).
     least : float
         Half-width that the interval has at least: shares of a hundred images that agree in three seeds by chance are
         not known to the last digit.
 
     Returns
     -------
-    (float, (float, float) or None)
-        No interval of fewer than two seeds.
+    Over or None
+        None for fewer than two values.
 
     Examples
     --------
-    >>> mean, (low, high) = over_seeds(np.array([1.0, 2.0, 3.0]))
-    >>> mean, round(low, 2), round(high, 2)
-    (2.0, -0.48, 4.48)
+    >>> found = over_seeds([1.0, 2.0, 3.0])
+    >>> round(found.mean, 2), round(found.low, 2)
+    (2.0, -0.48)
     """
-    mean, count = float(np.mean(values)), len(values)
-    if count < 2:
-        return mean, None
-    half = float(stats.t.ppf(0.975, count - 1) * np.std(values, ddof=1) / math.sqrt(count))
-    half = max(half, least)
-    return mean, (mean - half, mean + half)
+    known = np.asarray(values, dtype=np.float64)
+    known = known[np.isfinite(known)]
+    if len(known) < 2:
+        return None
+    mean, error = float(known.mean()), float(known.std(ddof=1) / np.sqrt(len(known)))
+    half = max(float(stats.t.ppf(1 - 0.025 / together, len(known) - 1)) * error, least)
+    return Over(mean, mean - half, mean + half)
 
 
 def at_most(limit: float) -> Judge:
@@ -92,7 +122,7 @@ def within(low: float, high: float) -> Judge:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Question:
     """One question of a claim.
 
     Parameters
@@ -118,7 +148,7 @@ class Asked:
     least: float = 0.0
 
 
-def judged(asked: Asked, values: Sequence[float] | np.ndarray) -> Finding:
+def judged(question: Question, values: Sequence[float] | np.ndarray) -> Finding:
     """The answer, from one value a seed.
 
     Values of `ratio` questions are logarithms; value and interval are given as ratios, and judged as such.
@@ -126,18 +156,18 @@ def judged(asked: Asked, values: Sequence[float] | np.ndarray) -> Finding:
     values = np.asarray(values, dtype=np.float64)
     values = values[np.isfinite(values)]
     if not len(values):
-        return Finding(
-            asked.claim, asked.quantity, None, None, "not asked", "Not asked: the cells that it takes are missing."
-        )
-    value, ends = over_seeds(values, asked.least)
-    if asked.ratio:
+        missing = "Not asked: the cells that it takes are missing."
+        return Finding(question.claim, question.quantity, None, None, "not asked", missing)
+    over = over_seeds(values, least=question.least)
+    value, ends = float(values.mean()), None if over is None else over.interval
+    if question.ratio:
         value, ends = math.exp(value), None if ends is None else (math.exp(ends[0]), math.exp(ends[1]))
     if ends is None:
         sentence = "One seed gives no interval, so nothing is claimed."
-        return Finding(asked.claim, asked.quantity, value, None, "not told apart", sentence, asked.null)
-    verdict = asked.judge(ends)
+        return Finding(question.claim, question.quantity, value, None, "not told apart", sentence, question.null)
+    verdict = question.judge(ends)
     number = wording.number
     opening = "Contradicted: " if verdict == "contradicted" else ""
-    said = f"{asked.says[verdict]}: {number(value)} ({number(ends[0])} to {number(ends[1])})."
+    said = f"{question.says[verdict]}: {number(value)} ({number(ends[0])} to {number(ends[1])})."
     said = opening + (said if opening else said[:1].upper() + said[1:])
-    return Finding(asked.claim, asked.quantity, value, ends, verdict, said, asked.null)
+    return Finding(question.claim, question.quantity, value, ends, verdict, said, question.null)
