@@ -55,7 +55,7 @@ def test_images_without_patients_are_dealt_by_near_duplicates():
 
 
 def test_too_few_images_are_told(own):
-    with pytest.raises(InputError, match=r"needs 1000 images and there are \d+; choose --quick"):
+    with pytest.raises(InputError, match=r"needs 1000 images and there are \d+; give more images"):
         own.deal(0, {"training": 900, "holdout": 100})
 
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fourfold.cli.options import add_preparation, add_reading, reading_of
+from fourfold.cli.options import add_preparation, add_reading, reading_of, seed
 
 if TYPE_CHECKING:
     from fourfold.images import ImageSet
@@ -63,7 +63,7 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--tolerance", type=int, default=0, metavar="PX", help="pixels by which partners may be displaced (0)"
     )
-    group.add_argument("--seed", type=int, default=0)
+    group.add_argument("--seed", type=seed, default=0)
     for role, letter in (("source", "SOURCE"), ("target", "TARGET"), ("from", "L")):
         group.add_argument(f"--{role}-split", metavar="NAME", help=f"use only this split of {letter}")
 

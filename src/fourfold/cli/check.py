@@ -7,7 +7,7 @@ import json
 import re
 from pathlib import Path
 
-from fourfold.cli.options import add_preparation, add_reading, columns_of, memory_of, opening_of, preparation_of
+from fourfold.cli.options import add_preparation, add_reading, columns_of, memory_of, opening_of, preparation_of, seed
 from fourfold.errors import InputError
 
 __all__ = ["add_arguments", "run"]
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a feature space to look in besides histograms; may be given several times (radiomics and pixels)",
     )
     add_preparation(group, "auto from the real set (auto)")
-    group.add_argument("--seed", type=int, default=0)
+    group.add_argument("--seed", type=seed, default=0)
     group.add_argument("--memory", default="1G", metavar="BYTES", help="for neighbour searches (1G)")
     add_reading(parser)
 

@@ -7,6 +7,8 @@ import sys
 import webbrowser
 from pathlib import Path
 
+from fourfold.cli.options import seed
+
 __all__ = ["add_arguments", "run"]
 
 
@@ -15,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", default="demo", metavar="DIR", help="a new or empty folder (demo)")
     parser.add_argument("--kind", choices=("chest", "brain"), default="chest")
     parser.add_argument("--patients", type=int, default=300, metavar="N", help="patients in each real set (300)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=seed, default=0)
     parser.add_argument("--open", action="store_true", help="open the report even where there is no terminal")
     parser.add_argument("--no-open", action="store_true", help="do not open the report")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from fourfold.cli.options import add_reading, columns_of
+from fourfold.cli.options import add_reading, columns_of, seed
 
 __all__ = ["add_arguments", "run"]
 
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--text-encoder", metavar="PATH", help="where the text encoder lies that the model names")
     add_reading(parser)
     group = parser.add_argument_group("work")
-    group.add_argument("--seed", type=int, default=0, help="image k depends on it, on k and on --batch (0)")
+    group.add_argument("--seed", type=seed, default=0, help="image k depends on it, on k and on --batch (0)")
     group.add_argument("--batch", type=int, metavar="N", help="images drawn at once (64)")
     group.add_argument(
         "--bits", type=int, choices=(8, 16), help="depth of the pictures (as the training set, in its values)"

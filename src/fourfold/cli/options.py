@@ -33,6 +33,7 @@ __all__ = [
     "preparation_of",
     "range_of",
     "reading_of",
+    "seed",
     "sets_of",
     "size_of",
 ]
@@ -98,10 +99,17 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def seed(text: str) -> int:
+    """The type of ``--seed``: a whole number from 0 on, as random generators take it."""
+    if not text.strip().isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 0, got {text!r}")
+    return int(text)
+
+
 def add_work(parser: argparse.ArgumentParser) -> None:
     """How the work is done."""
     group = parser.add_argument_group("work")
-    group.add_argument("--seed", type=int, default=0)
+    group.add_argument("--seed", type=seed, default=0)
     group.add_argument("--store", metavar="DIR", help="where features and scores are kept for the next run")
     group.add_argument("--no-store", action="store_true", help="keep nothing")
     group.add_argument("--memory", default="1G", metavar="BYTES", help="for neighbour searches (1G)")

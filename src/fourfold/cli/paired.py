@@ -6,7 +6,7 @@ import argparse
 import textwrap
 from typing import TYPE_CHECKING
 
-from fourfold.cli.options import add_preparation, add_reading, opening_of, preparation_of
+from fourfold.cli.options import add_preparation, add_reading, opening_of, preparation_of, seed
 
 if TYPE_CHECKING:
     from fourfold.pairing import PairedSets
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_preparation(group, "auto from the targets (auto)")
     add_reading(parser)
     group = parser.add_argument_group("work")
-    group.add_argument("--seed", type=int, default=0)
+    group.add_argument("--seed", type=seed, default=0)
     group.add_argument("--device", default="cpu", help="where networks run, e.g. cuda (cpu)")
     group.add_argument("--quiet", action="store_true", help="no progress bars")
 

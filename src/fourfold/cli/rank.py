@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fourfold.cli.options import add_preparation, add_reading, reading_of
+from fourfold.cli.options import add_preparation, add_reading, reading_of, seed
 
 if TYPE_CHECKING:
     from fourfold.features.perceptual import Exercise, TwoAlternative
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             _add_fit(action, group)
         else:
             group.add_argument("--distortions", metavar="NAMES", help="only these kinds of distortion, with commas")
-        action.add_argument("--seed", type=int, default=0)
+        action.add_argument("--seed", type=seed, default=0)
         add_preparation(action.add_argument_group("sets"))
         add_reading(action)
         group = action.add_argument_group("work")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from fourfold.cli.options import add_preparation, add_reading, memory_of, reading_of
+from fourfold.cli.options import add_preparation, add_reading, memory_of, reading_of, seed
 
 if TYPE_CHECKING:
     from fourfold.generate.restoration import NoiseModel
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         add_preparation(action.add_argument_group("sets"), "auto (auto: as the model's)")
         add_reading(action)
         group = action.add_argument_group("work")
-        group.add_argument("--seed", type=int, default=0)
+        group.add_argument("--seed", type=seed, default=0)
         if name != "renoise":
             group.add_argument("--device", default="cpu", help="where networks run, e.g. cuda (cpu)")
         group.add_argument("--quiet", action="store_true", help="no progress bars")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from fourfold.cli.options import add_reading, columns_of
+from fourfold.cli.options import add_reading, columns_of, seed
 
 __all__ = ["add_arguments", "run"]
 
@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("set", metavar="SET", help="a folder or table")
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the CSV table to write")
     parser.add_argument("--holdout", type=float, default=0.4, metavar="SHARE", help="share of the patients (0.4)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=seed, default=0)
     add_reading(parser)
 
 

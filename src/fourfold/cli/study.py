@@ -6,7 +6,7 @@ import argparse
 import textwrap
 from typing import TYPE_CHECKING
 
-from fourfold.cli.options import add_preparation, add_reading, reading_of
+from fourfold.cli.options import add_preparation, add_reading, reading_of, seed
 
 if TYPE_CHECKING:
     from fourfold.studies import Source, StudyResult
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--images", metavar="SET", help="your own images: a folder, a table, an array file (the study's phantoms)"
     )
     parser.add_argument("-o", "--output", metavar="DIR", help="folder of cells and report (study-NAME)")
-    parser.add_argument("--seed", type=int, default=0, help="added to the seed of every cell (0)")
+    parser.add_argument("--seed", type=seed, default=0, help="added to the seed of every cell (0)")
     parser.add_argument("--seeds", type=int, metavar="N", help="repetitions of every setting (those of the size)")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     group = parser.add_argument_group("your own images")

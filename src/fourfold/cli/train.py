@@ -6,7 +6,7 @@ import argparse
 import textwrap
 from typing import Any
 
-from fourfold.cli.options import add_preparation, add_reading, memory_of, opening_of, preparation_of
+from fourfold.cli.options import add_preparation, add_reading, memory_of, opening_of, preparation_of, seed
 
 __all__ = ["add_arguments", "run"]
 
@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--licence", default="", metavar="TEXT", help="under which the model may be used")
     group.add_argument("--intended-use", default="", metavar="TEXT", help="what the model is for, and not for")
     group = parser.add_argument_group("work")
-    group.add_argument("--seed", type=int, default=0)
+    group.add_argument("--seed", type=seed, default=0)
     group.add_argument("--device", default="cpu", help="where networks run, e.g. cuda (cpu)")
     group.add_argument("--devices", type=int, default=1, metavar="N", help="how many of them (1)")
     group.add_argument("--precision", default="32-true", metavar="NAME", help="32-true, bf16-mixed or 16-mixed")

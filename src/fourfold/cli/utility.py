@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fourfold.cli.options import add_preparation, add_reading, memory_of, named_sets, reading_of
+from fourfold.cli.options import add_preparation, add_reading, memory_of, named_sets, reading_of, seed
 from fourfold.errors import InputError
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_preparation(group, "auto from the training set (auto)")
     add_reading(parser)
     group = parser.add_argument_group("work")
-    group.add_argument("--seed", type=int, default=0)
+    group.add_argument("--seed", type=seed, default=0)
     group.add_argument(
         "--units", metavar="DIR", help="where finished trainings are kept; they stay inside (units, in the output)"
     )
