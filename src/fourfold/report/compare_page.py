@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,7 +13,7 @@ from fourfold.report.compare_wording import compared_by, moves, row_name, senten
 from fourfold.report.evidence.plot import Plot
 from fourfold.report.page import Fact
 from fourfold.report.redaction import Redaction
-from fourfold.report.writer import templates
+from fourfold.report.writer import rendered
 from fourfold.score import AXES, Score
 
 if TYPE_CHECKING:
@@ -148,11 +146,8 @@ def build(compared: ComparedSets) -> Page:
 
 
 def render_page(page: Page) -> str:
-    """The page as HTML; the script is allowed by its hash, everything else that could be fetched is forbidden."""
-    environment = templates()
-    script = environment.get_template("page.js.j2").render().strip()
-    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
-    return environment.get_template("compare.html.j2").render(page=page, script=script, script_digest=digest)
+    """The page as HTML; see `fourfold.report.writer.rendered`."""
+    return rendered("compare.html.j2", page)
 
 
 def _sets(compared: ComparedSets) -> tuple[SetRow, ...]:

@@ -6,8 +6,6 @@ and no mark for a single image.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +17,7 @@ from fourfold.report.page import Edition, Fact
 from fourfold.report.paired_plots import distribution_plot, gain_plot
 from fourfold.report.paired_wording import as_score, measure_name, sentences, standing, written_with
 from fourfold.report.redaction import Redaction, plain
-from fourfold.report.writer import templates
+from fourfold.report.writer import rendered
 
 if TYPE_CHECKING:
     from fourfold.pairing import Mean, PairedSets, PairedValues
@@ -131,11 +129,8 @@ def build(paired: PairedSets, edition: Edition) -> Page:
 
 
 def render_page(page: Page) -> str:
-    """The page as HTML; the script is allowed by its hash, everything else that could be fetched is forbidden."""
-    environment = templates()
-    script = environment.get_template("page.js.j2").render().strip()
-    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
-    return environment.get_template("paired.html.j2").render(page=page, script=script, script_digest=digest)
+    """The page as HTML; see `fourfold.report.writer.rendered`."""
+    return rendered("paired.html.j2", page)
 
 
 def _row(one: PairedValues) -> MeasureRow:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +10,7 @@ from fourfold.report.drawing import svg
 from fourfold.report.evidence.plot import Plot
 from fourfold.report.page import Fact
 from fourfold.report.redaction import Redaction, plain
-from fourfold.report.writer import templates
+from fourfold.report.writer import rendered
 
 if TYPE_CHECKING:
     from fourfold.studies import Finding, StudyResult
@@ -83,11 +81,8 @@ def build(result: StudyResult) -> Page:
 
 
 def render_page(page: Page) -> str:
-    """The page as HTML; the script is allowed by its hash, everything else that could be fetched is forbidden."""
-    environment = templates()
-    script = environment.get_template("page.js.j2").render().strip()
-    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
-    return environment.get_template("study.html.j2").render(page=page, script=script, script_digest=digest)
+    """The page as HTML; see `fourfold.report.writer.rendered`."""
+    return rendered("study.html.j2", page)
 
 
 def _row(one: Finding) -> FindingRow:

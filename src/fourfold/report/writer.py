@@ -25,7 +25,16 @@ from fourfold.report.page import Edition, Page, build
 if TYPE_CHECKING:
     from fourfold.evaluation import Evaluation
 
-__all__ = ["check_writable", "problem_of", "render", "replace_files", "templates", "write_page", "write_report"]
+__all__ = [
+    "check_writable",
+    "problem_of",
+    "render",
+    "rendered",
+    "replace_files",
+    "templates",
+    "write_page",
+    "write_report",
+]
 
 
 def write_report(evaluation: Evaluation, folder: Path, beside: Mapping[str, bytes] | None = None) -> Path:
@@ -142,13 +151,24 @@ def templates() -> Environment:
     return environment
 
 
-def _html(page: Page) -> str:
-    """The page as HTML; the script is allowed by its hash, everything else that could be fetched is forbidden."""
+def rendered(template: str, page: object) -> str:
+    """A page as HTML; the script is allowed by its hash, everything else that could be fetched is forbidden.
+
+    Parameters
+    ----------
+    template : str
+        Its file among the templates.
+    page : object
+        What the template calls ``page``.
+    """
     environment = templates()
     script = environment.get_template("page.js.j2").render().strip()
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
-    template = environment.get_template("page.html.j2")
-    return template.render(page=page, script=script, script_digest=digest)
+    return environment.get_template(template).render(page=page, script=script, script_digest=digest)
+
+
+def _html(page: Page) -> str:
+    return rendered("page.html.j2", page)
 
 
 def _breakable(text: str) -> Markup:
