@@ -25,6 +25,7 @@ FLOORS = (
     ("releasing",),
     ("studies",),
     ("cli",),
+    ("__main__",),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # An evaluation writes its own report, and the report names the types it renders, without running them.
