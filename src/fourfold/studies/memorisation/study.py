@@ -62,11 +62,11 @@ class Memorisation(Study):
             seeds=3,
         ),
         "full": Scale(
-            150,
+            120,
             {
                 "smallest": 50,
                 "largest": 1600,
-                "sizes": 4,
+                "sizes": 3,
                 "holdout": 400,
                 "drawn": 300,
                 "snapshots": 6,
