@@ -22,6 +22,9 @@ _CONTRAST_FLOOR = 0.02
 _FLAT = 1e-4
 """Root mean square below which an image has no contrast: rounding alone leaves about 1e-6 after normalisation."""
 
+_KEPT = 1 << 28
+"""Bytes of changed images that a bank keeps for the next pass over them; more are made again."""
+
 _IDENTITY = Warp()
 
 
@@ -153,6 +156,8 @@ class PreparedBank:
         self._view = View(bank.side, training.shape[-1], bank.contrast, bank.windowed, aspect)
         self._columns = [self._view.columns(training, blur) for blur in bank.blurs]
         self._plain = self._view.vectors(self._columns[0]) if len(bank.windows) * len(bank.blurs) == 1 else None
+        self._points: dict[int, np.ndarray] = {}
+        self._latest: tuple[np.ndarray | None, dict[int, np.ndarray]] = (None, {})
 
     def nearness(self, queries: np.ndarray) -> np.ndarray:
         """Best correlation of each query with each training image, shape (n, N), float32."""
@@ -210,17 +215,31 @@ class PreparedBank:
 
     def _changes(self, queries: np.ndarray) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:
         """Every change of the queries with every change of the training images, numbered, as unit vectors."""
-        columns = self._view.columns(queries)
+        if self._latest[0] is not queries:
+            self._latest = (queries, {})
+        columns, known, warps = self._view.columns(queries), self._latest[1], self.bank.warps
+        asked = (self._kept(known, first, len(warps), columns, warp) for first, warp in enumerate(warps))
         if self._plain is not None:
-            for first, warp in enumerate(self.bank.warps):
-                yield first, 0, self._view.vectors(columns, warp), self._plain
-            return
-        asked = [self._view.vectors(columns, warp) for warp in self.bank.warps]
-        changes = ((own, window) for own in self._columns for window in self.bank.windows)
-        for second, (own, window) in enumerate(changes):
-            points = self._view.vectors(own, window)
             for first, vectors in enumerate(asked):
+                yield first, 0, vectors, self._plain
+            return
+        every = list(asked)
+        changes = [(own, window) for own in self._columns for window in self.bank.windows]
+        for second, (own, window) in enumerate(changes):
+            points = self._kept(self._points, second, len(changes), own, window)
+            for first, vectors in enumerate(every):
                 yield first, second, vectors, points
+
+    def _kept(
+        self, known: dict[int, np.ndarray], place: int, places: int, columns: np.ndarray, change: Warp
+    ) -> np.ndarray:
+        """`View.vectors` of one change, from an earlier pass where all of them together are small."""
+        if place in known:
+            return known[place]
+        vectors = self._view.vectors(columns, change)
+        if vectors.nbytes * places <= _KEPT:
+            known[place] = vectors
+        return vectors
 
 
 class ContrastGrid:

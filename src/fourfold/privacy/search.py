@@ -136,15 +136,17 @@ def two_nearest(
     for start in range(0, n, block):
         here = slice(start, min(start + block, n))
         own = None if own_groups is None else own_groups[here]
-        rows[here], distances[here] = _nearest_patients(prepared.nearness(queries[here]), groups, own, wanted)
+        # One object for all of these passes: a bank keeps what it made of it.
+        asked = queries[here]
+        rows[here], distances[here] = _nearest_patients(prepared.nearness(asked), groups, own, wanted)
         for place in range(2):
-            exact = prepared.distances(queries[here], np.maximum(rows[here, place], 0))
+            exact = prepared.distances(asked, np.maximum(rows[here, place], 0))
             if exact is not None:
                 known = np.where(exact <= IDENTICAL, 0.0, exact)
                 distances[here, place] = np.where(rows[here, place] >= 0, known, np.inf)
         if leads:
             chosen = np.maximum(rows[here, :leads], 0)
-            matrices[here], signs[here] = prepared.motions(queries[here], chosen)
+            matrices[here], signs[here] = prepared.motions(asked, chosen)
         if progress is not None:
             progress(here.stop, n)
     return _ordered(rows, distances), Proposals(rows[:, :leads], matrices, signs)
