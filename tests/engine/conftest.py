@@ -31,6 +31,8 @@ def pieces_can_be_imported():
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(HERE)
         patch.setenv("PYTHONPATH", os.pathsep.join([HERE, *filter(None, [os.environ.get("PYTHONPATH")])]))
+        # Ray's workers step back behind every other process, which on a busy machine is a wait of minutes.
+        patch.setenv("RAY_worker_niceness", "0")
         yield
     sys.modules.pop("pieces", None)
 
@@ -66,8 +68,10 @@ def torchrun_engine():
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (("RANK", 0), ("WORLD_SIZE", 1), ("MASTER_ADDR", "127.0.0.1"), ("MASTER_PORT", free_port())):
             patch.setenv(name, str(value))
-        with TorchrunEngine() as engine:
-            yield engine
+        engine = TorchrunEngine()
+    # A cluster that is started from here on must not take itself for a part of that group.
+    with engine:
+        yield engine
 
 
 @pytest.fixture(params=["local", "processes", "torchrun", "ray"])

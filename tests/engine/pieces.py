@@ -79,6 +79,13 @@ def always_die(piece):
     os._exit(1)
 
 
+class AlwaysDie:
+    """Work that ends its process at every piece."""
+
+    def __call__(self, piece):
+        os._exit(1)
+
+
 @dataclass(frozen=True)
 class Load:
     """Makes work once a worker, and leaves a file each time."""

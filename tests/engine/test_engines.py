@@ -96,6 +96,11 @@ def test_workers_that_always_die_are_given_up(pieces):
         list(engine.map(pieces.always_die, [0]))
 
 
+def test_streamed_work_that_always_kills_its_worker_is_given_up(ray_engine, pieces):
+    with pytest.raises(FourfoldError, match=r"died 4 times at the same piece.*fewer workers"):
+        list(ray_engine.stream(pieces.AlwaysDie, [0]))
+
+
 @pytest.mark.parametrize("name", ["process_engine", "ray_engine"])
 def test_a_bounded_number_of_pieces_is_under_way(name, request, pieces, tmp_path):
     engine = request.getfixturevalue(name)

@@ -7,6 +7,7 @@ and would otherwise fill the object store.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +21,8 @@ __all__ = ["streamed"]
 
 BLOCKS = 4096
 """Most blocks that a set is cut into; beyond that a block holds several pieces."""
+ATTEMPTS = 4
+"""How often a piece is begun in one round; Ray itself would begin one that always kills its actor without end."""
 FRUITLESS_ROUNDS = 3
 """How often what is missing is tried again without a single result."""
 
@@ -66,7 +69,7 @@ def _round(
         actors = min(workers, len(items), processors)
         done = blocks.map_batches(
             _Worker,
-            fn_constructor_args=(make,),
+            fn_constructor_args=(make, _count_here()),
             batch_size=1,
             batch_format="numpy",
             # One that may shrink: the last actor of a machine that is gone needs a place that another has left.
@@ -76,6 +79,15 @@ def _round(
         )
         for row in done.iter_rows():
             yield int(row["place"]), row["outcome"]
+
+
+def _count_here() -> Any:
+    """The actor that counts beginnings, on this machine, which no worker's death takes away."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    place = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+    return ray.remote(num_cpus=0, scheduling_strategy=place)(_Beginnings).remote()
 
 
 @contextmanager
@@ -96,20 +108,38 @@ def _quiet(context: Any) -> Iterator[None]:
         logger.setLevel(level)
 
 
+class _Beginnings:
+    """Counts how often each piece was begun."""
+
+    def __init__(self) -> None:
+        self._counted: Counter[int] = Counter()
+
+    def another(self, place: int) -> int:
+        self._counted[place] += 1
+        return self._counted[place]
+
+
 class _Worker:
     """An actor of the pool."""
 
-    def __init__(self, make: Callable[[], Callable[[Any], Any]]) -> None:
+    def __init__(self, make: Callable[[], Callable[[Any], Any]], beginnings: Any) -> None:
         self._work: Callable[[Any], Any] | None = None
-        self._make = make
+        self._make, self._beginnings = make, beginnings
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         outcomes = np.empty(len(batch["piece"]), dtype=object)
-        for row, piece in enumerate(batch["piece"]):
-            outcomes[row] = Outcome.of(lambda piece=piece: self._do(piece))
+        for row, (place, piece) in enumerate(zip(batch["place"], batch["piece"], strict=True)):
+            outcomes[row] = Outcome.of(lambda place=int(place), piece=piece: self._do(place, piece))
         return {"place": batch["place"], "outcome": outcomes}
 
-    def _do(self, piece: Any) -> Any:
+    def _do(self, place: int, piece: Any) -> Any:
+        import ray
+
+        if ray.get(self._beginnings.another.remote(place)) > ATTEMPTS:
+            raise FourfoldError(
+                f"a worker of the Ray cluster died {ATTEMPTS} times at the same piece, which is mostly for want of "
+                "memory; use fewer workers or smaller pieces"
+            )
         # Made here rather than at the start, so that what goes wrong in it is told like everything else.
         if self._work is None:
             self._work = self._make()
