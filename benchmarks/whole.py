@@ -5,7 +5,8 @@ python benchmarks/whole.py [--quick] [--spectrum 0.5]
 50 000 training, 50 000 synthetic and 10 000 holdout images at d = 2048, every default metric on features. What cannot
 be done without: the products of each pair of sets that neighbours are searched between (a set with itself by halves),
 and those of the kernel distance, which takes means over all pairs. They are measured in the same run, in blocks, by
-torch and by NumPy; the faster one is the unit. Times are processor seconds of one thread.
+torch and by NumPy; the faster one is the unit. Where each image is a patient, as here, the kernel distance sees the
+products of the neighbours, and the metric that comes first pays for both. Times are processor seconds of one thread.
 """
 
 from __future__ import annotations

@@ -5,15 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fourfold import comparison as room
 from fourfold import evaluation  # noqa: F401 - fills the register
 from fourfold.comparison import Comparison, Features
+from fourfold.comparison import space as room
+from fourfold.comparison.parts import equal_parts, held_by_parts
 from fourfold.engine import LOCAL
 from fourfold.neighbors import ball_counts, nearest, searches
 from fourfold.neighbors.balls import depth_in_balls, with_centres
 from fourfold.privacy import legacy
 from fourfold.privacy.singling_out import singling_out
 from fourfold.score import metrics
+from fourfold.variety import recall
 
 
 def comparison_of(sizes=(160, 130, 90), width=6, images=2, seed=0, copies=8):
@@ -135,7 +137,65 @@ def test_the_legacy_score_ignores_patients_as_the_original_does(images):
     assert legacy.legacy_privacy(comparison).value == legacy.legacy_triple(training, synthetic).privacy
 
 
-def test_every_default_metric_together_multiplies_each_pair_of_sets_once(monkeypatch):
+@pytest.mark.parametrize("images", [1, 3])
+@pytest.mark.parametrize("width", [2, 70])
+def test_what_balls_of_equal_parts_hold_comes_from_the_same_pass(images, width):
+    comparison = comparison_of((160, 300, 90), width, images)
+    parts = equal_parts(comparison, "synthetic")
+    held = held_by_parts(comparison, "synthetic", parts, 5)
+    assert len(parts) == 3
+    assert sorted(np.concatenate(parts)) == list(range(300))
+    for rows, one in zip(parts, held, strict=True):
+        assert one.mean() == recall(comparison.training.values, comparison.synthetic.values[rows], 5)
+    assert held_by_parts(comparison, "synthetic", [np.arange(100), *parts[1:]], 5) is None
+    assert held_by_parts(comparison, "holdout", equal_parts(comparison, "holdout"), 5) is None
+
+
+def test_pairs_too_many_to_keep_for_parts_leave_the_counts_as_they_are():
+    comparison, scarce = comparison_of((200, 300, 60)), comparison_of((200, 300, 60))
+    scarce.memory = 1 << 11
+    assert held_by_parts(scarce, "synthetic", equal_parts(scarce, "synthetic"), 5) is None
+    for one in (scarce, comparison):
+        alone = ball_counts(one.training.values, one.synthetic.values, one.radii("synthetic", 5))
+        np.testing.assert_array_equal(one.balls("training", "synthetic", 5).inside, alone.inside)
+
+
+def test_a_score_of_equal_parts_is_that_of_a_search_for_each():
+    metric = next(metric for metric in metrics() if metric.key == "variety/recall")
+    here = comparison_of((160, 300, 90), copies=0)
+    there = replace(comparison_of((160, 300, 90), copies=0), searching=searches.ShardedSearch(LOCAL))
+    assert metric.compute(here) == metric.compute(there)
+
+
+class Summing:
+    """Sums the products that it sees of each row, and counts them."""
+
+    def __init__(self, size):
+        self.sums, self.seen = np.zeros(size), 0
+
+    def look(self, frame, rows, columns, products):
+        self.sums[rows] += products.sum(axis=1) * -0.5 * 4.0**-frame.exponent
+        self.seen += products.size
+
+
+def test_onlookers_see_every_product_and_the_neighbours_are_the_same():
+    shown, alone = (replace(comparison_of((1400, 1300, 90)), depth=6) for _ in range(2))
+    within = Summing(1400), Summing(1300)
+    between = Summing(1300)
+    assert shown.show(*within, between)
+    # Blocks of 1280 rows: of one set only those on and above the diagonal.
+    assert [one.seen for one in (*within, between)] == [1400**2 - 120 * 1280, 1300**2 - 20 * 1280, 1300 * 1400]
+    centred = [one.values - shown.training.values.mean(axis=0) for one in (shown.synthetic, shown.training)]
+    np.testing.assert_allclose(between.sums, (centred[0] @ centred[1].T).sum(axis=1), atol=1e-2)
+    for pair in (("training", "training"), ("synthetic", "training"), ("holdout", "training")):
+        np.testing.assert_array_equal(shown.neighbors(*pair, 5).indices, alone.neighbors(*pair, 5).indices)
+    assert not shown.show(*within, between)
+    for refused in (comparison_of(), replace(comparison_of(), distance="cosine", depth=6)):
+        assert not refused.show(*within, between)
+
+
+@pytest.mark.parametrize(("sizes", "parts"), [((160, 130, 90), ()), ((160, 270, 90), (90, 90, 90))])
+def test_every_default_metric_together_multiplies_each_pair_of_sets_once(monkeypatch, sizes, parts):
     asked = []
 
     def noted(name):
@@ -151,13 +211,11 @@ def test_every_default_metric_together_multiplies_each_pair_of_sets_once(monkeyp
 
     for name in ("nearest", "meetings", "mutual_ball_counts", "ball_counts"):
         noted(name)
-    comparison = comparison_of(images=1)
+    comparison = comparison_of(sizes, images=1)
     for metric in metrics():
         if metric.kind == "features" and not metric.thorough and metric.axis in ("fidelity", "variety"):
             metric.compute(comparison)
-    assert sorted(asked) == [
-        ("meetings", 90, 130, 160),
-        ("nearest", 90, 90),
-        ("nearest", 130, 130),
-        ("nearest", 160, 160),
-    ]
+    n, m, h = sizes
+    # Radii within the parts take the fraction of one search that the parts are of the set.
+    own = [("nearest", size, size) for size in (n, m, h, *parts)]
+    assert sorted(asked) == sorted([("meetings", *sorted((m, h)), n), *own])

@@ -10,6 +10,7 @@ import fourfold.resampling.draws
 import fourfold.resampling.estimate
 from fourfold.comparison import Comparison, Features
 from fourfold.errors import InputError
+from fourfold.fidelity import density, precision, realism
 from fourfold.resampling import (
     bootstrap_means,
     calibrate,
@@ -20,6 +21,7 @@ from fourfold.resampling import (
     subsample,
     too_few,
 )
+from fourfold.variety import coverage
 
 
 def _sample(rng, patients: int, each: int = 1, first: int = 0) -> Features:
@@ -188,3 +190,28 @@ def test_the_same_seed_gives_the_same_interval():
 @pytest.mark.parametrize("module", [fourfold.resampling.draws, fourfold.resampling.estimate])
 def test_the_examples_run_as_printed(module):
     assert doctest.testmod(module).failed == 0
+
+
+@pytest.mark.parametrize("images", [1, 3])
+@pytest.mark.parametrize("distance", ["euclidean", "cosine"])
+def test_scores_that_balls_decide_share_their_draws_and_get_what_they_would_alone(images, distance):
+    rng = np.random.default_rng(7)
+    training, synthetic, holdout = (
+        Features(rng.normal(size=(size, 4)).astype(np.float32), first + np.arange(size) // images)
+        for size, first in ((180, 0), (150, 1000), (120, 2000))
+    )
+    comparison = Comparison("normal", training, synthetic, holdout, distance=distance)
+    settings = {"metric": distance}
+
+    def of(statistic):
+        return lambda t, o: float(statistic(t.values, o.values, groups=t.patients, **settings))
+
+    for statistic, of_held in (
+        (precision, lambda held: (held.containing > 0).mean()),
+        (density, lambda held: held.containing.mean() / 5),
+        (coverage, lambda held: (held.inside > 0).mean()),
+        (lambda *sets, **more: np.median(realism(*sets, **more)), lambda held: np.median(held.depths)),
+    ):
+        alone, together = (calibrate(of(statistic), comparison, of_held=one, draws=4) for one in (None, of_held))
+        assert alone.interval == pytest.approx(together.interval, rel=1e-9)
+        assert alone.null_interval == pytest.approx(together.null_interval, rel=1e-9)

@@ -14,6 +14,8 @@ from fourfold.fidelity import (
     radiomic_frechet_distance,
     radiomic_frechet_distance_v0,
 )
+from fourfold.fidelity.extrapolation import frechet_distance_infinity_of_parts
+from fourfold.fidelity.frechet import frechet_distance_of_parts
 
 
 @pytest.fixture
@@ -150,8 +152,36 @@ def test_radiomic_features_that_are_not_finite_or_constant_are_left_out(golden):
 def test_moments_of_too_few_images_are_refused_with_a_sentence(golden):
     reference = FrechetReference(golden[0])
     assert reference.distance_to_moments(Moments.of(golden[2])) == reference.distance(golden[2])
-    with pytest.raises(InputError, match="moments of 300 and 10 images do not determine covariances of 16 features"):
+    with pytest.raises(InputError, match="moments of 10 images do not determine a covariance of 16 features"):
         reference.distance_to_moments(Moments.of(golden[2][:10]))
+
+
+@pytest.mark.parametrize("size", [40, 12])
+@pytest.mark.parametrize("constant", [False, True])
+def test_distances_of_parts_are_those_of_the_rows_themselves(golden, size, constant):
+    x, y = np.array(golden[0]), np.array(golden[2])
+    if constant:
+        x[:, 3], y[:, 3] = 1.0, 1.0
+    rng = np.random.default_rng(0)
+    for one, other in ((x, x), (x, y)):
+        of_parts = frechet_distance_of_parts(one, other)
+        to_infinity = frechet_distance_infinity_of_parts(one, other, seed=3)
+        for share in (size, len(one) - size):
+            first, second = rng.permutation(len(one))[:share], rng.permutation(len(other))[:size]
+            assert of_parts(first, second) == pytest.approx(frechet_distance(one[first], other[second]), rel=1e-9)
+            expected = frechet_distance_infinity(one[first], other[second], seed=3)
+            assert to_infinity(first, second) == pytest.approx(expected, rel=1e-7)
+
+
+def test_rows_taken_from_moments_leave_those_of_the_others(golden):
+    whole, part = Moments.of(golden[0]), Moments.of(golden[0][:90])
+    left, others = whole.without(part), Moments.of(golden[0][90:])
+    assert left.count == others.count
+    np.testing.assert_allclose(left.mean, others.mean, rtol=1e-10)
+    np.testing.assert_allclose(left.covariance, others.covariance, rtol=1e-9, atol=1e-12)
+    assert whole.without(whole).count == 0
+    with pytest.raises(InputError, match="300 images cannot be taken from 90"):
+        part.without(whole)
 
 
 @pytest.mark.parametrize(

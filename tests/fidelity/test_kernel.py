@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
+from fourfold.comparison import Comparison, Features
 from fourfold.errors import InputError
 from fourfold.fidelity import kernel_distance, kernel_distance_with_variance
+from fourfold.fidelity import kernel_seen as seen
+from fourfold.fidelity.kernel_seen import seen_kernel_distance
 
 
 def _brute_force(x: np.ndarray, y: np.ndarray, x_groups: np.ndarray, y_groups: np.ndarray) -> float:
@@ -83,3 +86,32 @@ def test_a_single_patient_is_no_sample():
     x = np.zeros((4, 2))
     with pytest.raises(InputError, match="at least 2 groups in each set, got 1"):
         kernel_distance_with_variance(x, x, x_groups=np.zeros(4, dtype=int))
+
+
+def _seen(sizes, offset=0.0, images=1):
+    rng = np.random.default_rng(4)
+    x, y = (rng.normal(size=(size, 8)).astype(np.float32) + np.float32(offset) for size in sizes)
+    y *= 1.05
+    sets = Features(x, np.arange(len(x)) // images), Features(y), Features(x[:40] + 1)
+    comparison = Comparison("normal", *sets, depth=32)
+    return comparison, seen_kernel_distance(comparison)
+
+
+@pytest.mark.parametrize("offset", [0.0, 3.0])
+def test_products_seen_in_a_search_for_neighbours_give_the_same_distance(monkeypatch, offset):
+    monkeypatch.setattr(seen, "_WORTH_SEEING", 0)
+    comparison, found = _seen((1400, 1300), offset)
+    x, y = (one.values.astype(np.float64) for one in (comparison.training, comparison.synthetic))
+    expected = kernel_distance_with_variance(x, y)
+    for name, value in vars(expected).items():
+        assert getattr(found, name) == pytest.approx(value, rel=1e-5), name
+    assert found.value == pytest.approx(expected.value, abs=1e-6 * expected.variance**0.5)
+
+
+def test_products_are_seen_only_where_each_image_is_a_patient_and_the_sets_are_large(monkeypatch):
+    assert _seen((60, 50))[1] is None
+    monkeypatch.setattr(seen, "_WORTH_SEEING", 0)
+    assert _seen((60, 50), images=2)[1] is None
+    comparison, found = _seen((60, 50))
+    assert found is not None
+    assert seen_kernel_distance(comparison) is None

@@ -1,9 +1,11 @@
 import tracemalloc
 
 import numpy as np
+import pytest
 
-from fourfold.neighbors import ball_counts, nearest
+from fourfold.neighbors import Frame, ball_counts, nearest
 from fourfold.neighbors.blocks import Blocks
+from fourfold.neighbors.sides import Side
 
 
 def test_a_set_in_its_own_balls_takes_half_the_blocks(monkeypatch, spread):
@@ -29,6 +31,24 @@ def test_memory_stays_within_its_bound(spread):
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < memory
+
+
+@pytest.mark.parametrize("same", [False, True])
+def test_columns_that_are_not_held_serve_several_stripes_and_no_pair_is_left_out(spread, same):
+    points = spread(1000, 64, 0.5, 0)
+    frame = Frame.around(points, "euclidean")
+    among = Side(points, frame, 0)
+    blocks = Blocks(among if same else Side(points, frame, 0), among, 1 << 19)
+    met = np.zeros((1000, 1000), dtype=int)
+    brought = []
+    among.rows = lambda columns: brought.append(columns) or Side.rows(among, columns)
+    for rows, columns, block in blocks:
+        assert block.shape == met[rows, columns].shape
+        met[rows, columns] += 1
+    assert not among.ready
+    assert (met[np.triu_indices(1000)] == 1).all()
+    assert same or (met == 1).all()
+    assert len(brought) < 0.5 * (1000 / blocks.height) * (1000 / blocks.breadth)
 
 
 def test_the_same_memory_in_another_order_is_another_set(spread):

@@ -5,7 +5,7 @@ import pytest
 
 from fourfold.errors import InputError
 from fourfold.variety import vendi_score
-from fourfold.variety.vendi import vendi_influence
+from fourfold.variety.vendi import Likeness, vendi_influence
 
 
 @pytest.fixture
@@ -50,6 +50,20 @@ def test_the_influence_is_the_derivative_for_more_weight_on_an_image(synthetic, 
     assert score == pytest.approx(vendi_score(features), rel=1e-10)
     assert (more - score) * (copies * n + 1) == pytest.approx(influence[0], rel=0.01)
     assert influence.mean() == pytest.approx(0, abs=1e-9)
+
+
+def test_similarities_of_parts_add_up_to_those_of_the_set(synthetic):
+    features = synthetic.copy()
+    features[[3, 200]] = 0.0
+    whole = Likeness.of_parts([Likeness.of(features[rows]) for rows in (slice(0, 90), slice(90, 250))])
+    # As many columns as rows: the kernel itself is decomposed.
+    wide = np.concatenate([features, np.zeros((250, 250))], axis=1)
+    for order in (0.5, 1.0, 2.0, np.inf):
+        assert whole.score(order) == pytest.approx(vendi_score(features, order), rel=1e-12)
+        assert whole.score(order) == pytest.approx(vendi_score(wide, order), rel=1e-9)
+    score, influence = vendi_influence(features, whole)
+    assert score == pytest.approx(whole.score(1.0), rel=1e-12)
+    np.testing.assert_allclose(influence, vendi_influence(wide)[1], rtol=1e-7)
 
 
 def test_what_has_no_score_is_refused_with_a_sentence():

@@ -17,17 +17,19 @@ import numpy as np
 from scipy import linalg
 
 from fourfold.comparison import Comparison, Features
+from fourfold.fidelity.measures import Measure
 from fourfold.resampling import deal, leave_out, too_few
 
-__all__ = ["WIDTH", "DealtDistance", "Distance", "SizeFactor", "deal_out", "inverse_sizes", "mean_of", "together"]
+__all__ = ["WIDTH", "DealtDistance", "SizeFactor", "deal_out", "inverse_sizes", "mean_of", "together"]
 
-Distance = Callable[[np.ndarray, np.ndarray], float]
 # Null at sizes (n, m) over null at sizes (a, b), from (n, m, a, b).
 SizeFactor = Callable[[int, int, int, int], float]
 
 # Principal components for the deals, and images of each set that they are taken from.
 WIDTH = 128
 _SAMPLE = 1000
+# Images that are projected at a time: float64 copies of whole sets would take as much memory again, twice.
+_BLOCK = 512
 # Deals that are jackknifed too, and parts of the patients that a jackknife leaves out in turn.
 _JACKKNIVES, PARTS = 8, 12
 
@@ -79,12 +81,12 @@ def inverse_sizes(n: int, m: int, a: int, b: int) -> float:
 
 
 def deal_out(
-    distance: Distance,
+    distance: Measure,
     comparison: Comparison,
     *,
     level: SizeFactor = inverse_sizes,
     spread: SizeFactor = inverse_sizes,
-    smooth: Distance | None = None,
+    smooth: Measure | None = None,
     deals: int = 79,
 ) -> DealtDistance:
     """A distance of the actual sets and of sets dealt from all real patients; arguments as for `calibrate_distance`.
@@ -100,38 +102,41 @@ def deal_out(
     n, m = len(training), len(synthetic)
     rng, of_axes = (np.random.default_rng([comparison.seed, n, m, stream]) for stream in (0, 1))
     smooth = smooth or distance
-    value = distance(training.values, synthetic.values)
+    value = distance.of_role("synthetic")
     pool, shares = training, (0.5, min(0.5, m / n))
     if holdout is not None:
         pool = together(training, holdout)
         shares = (n / len(pool), min(m, len(holdout)) / len(pool))
-    dealt = _narrow(pool, pool, of_axes)(pool)
-    values = dealt.values
+    dealt, near, far = _narrowed(comparison, pool, of_axes)
+    of_dealt = distance.of_parts(dealt.values, dealt.values)
     kept = list(leave_out(dealt, PARTS, rng))
     enough = too_few(training, synthetic, pool) is None
     levels, spreads, dealt_parts = [], [], []
     for place in range(deals):
         first, second = deal(dealt, shares, rng)
         factor = spread(n, m, len(first), len(second))
-        found = distance(values[first], values[second])
+        found = of_dealt(first, second)
         levels.append(found * level(n, m, len(first), len(second)))
         spreads.append(found * factor)
         if place < _JACKKNIVES and enough:
-            members = [(np.intersect1d(first, rows), np.intersect1d(second, rows)) for rows in kept]
-            dealt_parts.append([factor * smooth(values[one], values[other]) for one, other in members])
+            of_deal = smooth.of_parts(dealt.values[first], dealt.values[second])
+            dealt_parts.append([factor * of_deal(_among(first, rows), _among(second, rows)) for rows in kept])
     mean = float(np.mean(levels))
-    if values.shape[1] < pool.values.shape[1]:
-        first, second = (np.arange(n), np.arange(n, len(pool))) if holdout is not None else deal(pool, shares, rng)
-        full, part = distance(pool.values[first], pool.values[second]), distance(values[first], values[second])
-        mean += (full - part) * level(n, m, len(first), len(second))
-    narrow = _narrow(training, synthetic, of_axes)
-    near, far = narrow(training), narrow(synthetic)
-    x, y = near.values, far.values
-    smooth_value = value if smooth is distance and x.shape[1] == training.values.shape[1] else smooth(x, y)
+    if dealt.values.shape[1] < pool.values.shape[1]:
+        if holdout is not None:
+            first, second, full = np.arange(n), np.arange(n, len(pool)), distance.of_role("holdout")
+        else:
+            first, second = deal(pool, shares, rng)
+            full = distance.of_sets(pool.values[first], pool.values[second])
+        mean += (full - of_dealt(first, second)) * level(n, m, len(first), len(second))
+    of_own = smooth.of_parts(near.values, far.values)
+    all_near, all_far = np.arange(len(near)), np.arange(len(far))
+    same = smooth is distance and near.values.shape[1] == training.values.shape[1]
+    smooth_value = value if same else of_own(all_near, all_far)
     own_parts = []
     if enough:
-        own_parts.append([smooth(x[rows], y) for rows in leave_out(near, PARTS, rng)])
-        own_parts.append([smooth(x, y[rows]) for rows in leave_out(far, PARTS, rng)])
+        own_parts.append([of_own(rows, all_far) for rows in leave_out(near, PARTS, rng)])
+        own_parts.append([of_own(all_near, rows) for rows in leave_out(far, PARTS, rng)])
     return DealtDistance(value, mean, np.array(spreads), smooth_value, np.array(own_parts), np.array(dealt_parts))
 
 
@@ -141,6 +146,22 @@ def together(first: Features, second: Features) -> Features:
     if first.patients is not None and second.patients is not None:
         patients = np.concatenate([first.patients, second.patients])
     return Features(np.concatenate([first.values, second.values]), patients)
+
+
+def _among(rows: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Places of those rows that are kept; both ascend."""
+    return np.flatnonzero(np.isin(rows, kept, assume_unique=True))
+
+
+def _narrowed(comparison: Comparison, pool: Features, rng: np.random.Generator) -> tuple[Features, Features, Features]:
+    """The pool on its axes, and training and synthetic set on theirs; once for all distances that are dealt."""
+
+    def narrowed() -> tuple[Features, Features, Features]:
+        of_pool = _narrow(pool, pool, rng)
+        of_own = _narrow(comparison.training, comparison.synthetic, rng)
+        return of_pool(pool), of_own(comparison.training), of_own(comparison.synthetic)
+
+    return comparison.once("narrowed for dealing", narrowed)
 
 
 def _narrow(first: Features, second: Features, rng: np.random.Generator) -> Callable[[Features], Features]:
@@ -159,4 +180,10 @@ def _narrow(first: Features, second: Features, rng: np.random.Generator) -> Call
         axes = rows.T @ vectors[:, solid] / np.sqrt(values[solid])
     if not axes.size:
         axes = np.eye(rows.shape[1], 1)
-    return lambda features: Features((features.values - centre) @ axes, features.patients)
+
+    def projected(features: Features) -> Features:
+        parts = range(0, len(features), _BLOCK)
+        values = [(features.values[start : start + _BLOCK] - centre) @ axes for start in parts]
+        return Features(np.concatenate(values), features.patients)
+
+    return projected

@@ -24,7 +24,8 @@ import numpy as np
 
 from fourfold.comparison import Comparison
 from fourfold.errors import InputError
-from fourfold.fidelity.dealing import DealtDistance, Distance, SizeFactor, deal_out, inverse_sizes
+from fourfold.fidelity.dealing import DealtDistance, SizeFactor, deal_out, inverse_sizes
+from fourfold.fidelity.measures import Distance, Measure, measured
 from fourfold.resampling import Estimate, excess_interval, linear_rate, too_few
 
 __all__ = ["calibrate_distance", "estimate_of"]
@@ -35,12 +36,12 @@ _TAIL = 0.025
 
 
 def calibrate_distance(
-    distance: Distance,
+    distance: Distance | Measure,
     comparison: Comparison,
     *,
     level: SizeFactor = inverse_sizes,
     spread: SizeFactor = inverse_sizes,
-    smooth: Distance | None = None,
+    smooth: Distance | Measure | None = None,
     logarithm: bool = False,
     lowest: float = 0.0,
     deals: int = 79,
@@ -49,12 +50,12 @@ def calibrate_distance(
 
     Parameters
     ----------
-    distance : callable
+    distance : callable or Measure
         Two arrays (N, d) and (M, d) to a number; may raise InputError for small sets.
     comparison : Comparison
     level, spread : callable
         How mean and standard deviation of the null change with the sizes of the two sets.
-    smooth : callable or None
+    smooth : callable, Measure or None
         A distance with the same linear term and no draws of its own, for the jackknife; None for `distance` itself.
     logarithm : bool
         Give the logarithm of the distance.
@@ -67,15 +68,20 @@ def calibrate_distance(
     -------
     Estimate
     """
+    distance, smooth = _as_measure(distance, comparison), _as_measure(smooth, comparison)
     try:
         dealt = deal_out(distance, comparison, level=level, spread=spread, smooth=smooth, deals=deals)
     except InputError as problem:
         try:
-            value = distance(comparison.training.values, comparison.synthetic.values)
+            value = distance.of_role("synthetic")
         except InputError as of_value:
             return Estimate(None, reason=str(of_value))
         return Estimate(_log(value) if logarithm else value, reason=f"no null: {problem}")
     return estimate_of(dealt, comparison, logarithm=logarithm, lowest=lowest)
+
+
+def _as_measure(distance: Distance | Measure | None, comparison: Comparison) -> Measure | None:
+    return distance if distance is None or isinstance(distance, Measure) else measured(distance, comparison)
 
 
 def estimate_of(

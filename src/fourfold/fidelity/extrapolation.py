@@ -7,17 +7,21 @@ at 1/M = 0. The share of the bias that comes from the N training images, about 1
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from fourfold.errors import InputError
 from fourfold.fidelity.frechet import FrechetReference
-from fourfold.fidelity.moments import Moments
+from fourfold.fidelity.moments import Moments, PartMoments
 
-__all__ = ["frechet_distance_infinity"]
+__all__ = ["extrapolated", "frechet_distance_infinity", "frechet_distance_infinity_of_parts"]
 
 # Chong & Forsyth 2020: fifteen sizes, the smallest 5000 images or a tenth of the set.
 SIZES = 15
 _SMALLEST = 5000
+# Synthetic images of which subsets of two sizes can be taken.
+_FEWEST = 3
 
 
 def frechet_distance_infinity(x: np.ndarray, y: np.ndarray, *, seed: int = 0) -> float:
@@ -55,26 +59,49 @@ def frechet_distance_infinity(x: np.ndarray, y: np.ndarray, *, seed: int = 0) ->
     >>> bool(abs(frechet_distance_infinity(x, y)) < 0.05)
     True
     """
+    return extrapolated(FrechetReference(x), y, seed=seed)
+
+
+def frechet_distance_infinity_of_parts(
+    x: np.ndarray, y: np.ndarray, *, seed: int = 0
+) -> Callable[[np.ndarray, np.ndarray], float]:
+    """`frechet_distance_infinity` between many parts of two sets; see `frechet_distance_of_parts`."""
+    of_x = PartMoments(x)
+
+    def between(first: np.ndarray, second: np.ndarray) -> float:
+        if len(first) > x.shape[1] and len(second) >= _FEWEST:
+            reference = FrechetReference.of_moments(of_x.of(first))
+            if reference.determined:
+                return extrapolated(reference, y[second], seed=seed)
+        return frechet_distance_infinity(x[first], y[second], seed=seed)
+
+    return between
+
+
+def extrapolated(reference: FrechetReference, y: np.ndarray, *, seed: int = 0) -> float:
+    """`frechet_distance_infinity` from a real set that is prepared; arguments as there."""
     y = np.asarray(y)
-    if y.ndim != 2 or len(y) < 3:
-        raise InputError(f"an extrapolated Frechet distance needs at least 3 synthetic images, got the shape {y.shape}")
-    reference = FrechetReference(x)
+    if y.ndim != 2 or len(y) < _FEWEST:
+        raise InputError(
+            f"an extrapolated Frechet distance needs at least {_FEWEST} synthetic images, got the shape {y.shape}"
+        )
     order = np.random.default_rng([seed, len(y)]).permutation(len(y))
     sizes = subset_sizes(len(y))
-    return float(intercept_weights(sizes) @ _nested_distances(reference, y[order], sizes))
+    return float(intercept_weights(sizes) @ _nested_distances(reference, y, order, sizes))
 
 
-def _nested_distances(reference: FrechetReference, y: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Distances of the first rows of `y`, as many as `sizes` say; every row is summed once."""
+def _nested_distances(reference: FrechetReference, y: np.ndarray, order: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Distances of the rows of `y` that come first, as many as `sizes` say; every row is summed once."""
     distances = np.empty(len(sizes))
     moments, done = Moments.empty(y.shape[1]), 0
     for place, size in enumerate(sizes):
         if min(reference.count, size) <= y.shape[1]:
-            distances[place] = reference.distance(y[:size])
+            distances[place] = reference.distance(y[order[:size]])
             continue
-        if not np.isfinite(y[done:size]).all():
+        added = y[order[done:size]]
+        if not np.isfinite(added).all():
             raise InputError("features must be finite; remove the images whose features are NaN or infinite")
-        moments, done = moments.update(y[done:size]), size
+        moments, done = moments.update(added), size
         distances[place] = reference.distance_to_moments(moments)
     return distances
 

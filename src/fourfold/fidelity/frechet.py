@@ -17,14 +17,17 @@ image, and it is biased upwards by about 1/N + 1/M: read it against its null, or
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+import torch
 from scipy import linalg
 from scipy.linalg.lapack import dpotrf, dsygst
 
 from fourfold.errors import InputError
-from fourfold.fidelity.moments import Moments
+from fourfold.fidelity.moments import Moments, PartMoments
 
-__all__ = ["FrechetReference", "frechet_distance", "frechet_distance_from_moments"]
+__all__ = ["FrechetReference", "frechet_distance", "frechet_distance_from_moments", "frechet_distance_of_parts"]
 
 
 def frechet_distance(x: np.ndarray, y: np.ndarray) -> float:
@@ -62,6 +65,43 @@ def frechet_distance(x: np.ndarray, y: np.ndarray) -> float:
     return FrechetReference(x).distance(y)
 
 
+def frechet_distance_of_parts(x: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray, np.ndarray], float]:
+    """Frechet distances between many parts of two sets, for which most sums are taken once.
+
+    Parameters
+    ----------
+    x, y : array, shapes (N, d) and (M, d)
+        As for `frechet_distance`; they may be one object.
+
+    Returns
+    -------
+    callable
+        Row numbers in `x` and row numbers in `y`, each without repetition, to the distance between those rows.
+
+    Raises
+    ------
+    InputError
+        As for `frechet_distance`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).normal(size=(60, 3))
+    >>> first, second = np.arange(40), np.arange(40, 60)
+    >>> bool(np.isclose(frechet_distance_of_parts(x, x)(first, second), frechet_distance(x[first], x[second])))
+    True
+    """
+    of_x = PartMoments(_checked(x))
+    of_y = of_x if y is x else PartMoments(_checked(y))
+
+    def between(first: np.ndarray, second: np.ndarray) -> float:
+        if min(len(first), len(second)) <= x.shape[1]:
+            return frechet_distance(x[first], y[second])
+        return FrechetReference.of_moments(of_x.of(first)).distance_to_moments(of_y.of(second))
+
+    return between
+
+
 class FrechetReference:
     """A real set prepared once, to be compared with many synthetic ones.
 
@@ -85,16 +125,33 @@ class FrechetReference:
 
     def __init__(self, x: np.ndarray) -> None:
         x = _checked(x)
-        self.count, self.width = x.shape
-        if self.count <= self.width:
+        if len(x) > x.shape[1]:
+            self._take(Moments.of(x))
+        else:
+            self.count, self.width = x.shape
+            self._covariance = self._root = None
+        if self._root is None:
             self.mean, self._root = _factor(x)
-            self._covariance = None
-            return
-        moments = Moments.of(x)
-        self.mean, self._covariance = moments.mean, moments.covariance
+
+    @classmethod
+    def of_moments(cls, moments: Moments) -> FrechetReference:
+        """A real set of which only the moments are kept, of more images than features."""
+        if moments.count <= moments.mean.size:
+            raise _undetermined(moments.count, moments.mean.size)
+        reference = cls.__new__(cls)
+        reference._take(moments)
+        return reference
+
+    def _take(self, moments: Moments) -> None:
+        self.count, self.width, self.mean = moments.count, moments.mean.size, moments.mean
+        self._covariance = moments.covariance
         triangle, failed = dpotrf(self._covariance, lower=1)
-        self._triangle = None if failed else triangle
-        self._root = _factor(x)[1] if failed else triangle.T
+        self._triangle, self._root = (None, None) if failed else (triangle, triangle.T)
+
+    @property
+    def determined(self) -> bool:
+        """Whether sets of any number of images can be compared with what is kept."""
+        return self._root is not None
 
     def distance(self, y: np.ndarray) -> float:
         """Frechet distance to the rows of `y`, shape (M, d); see `frechet_distance`."""
@@ -105,19 +162,19 @@ class FrechetReference:
             )
         if self._covariance is not None and len(y) > self.width:
             return self.distance_to_moments(Moments.of(y))
+        if self._root is None:
+            raise _undetermined(self.count, self.width)
         mean, root = _factor(y)
         shift = self.mean - mean
         traces = np.vdot(self._root, self._root) + np.vdot(root, root)
+        # Not by eigenvalues of its square: where features differ in size by 1e8, the small ones would be lost.
         overlap = linalg.svdvals(root @ self._root.T, check_finite=False).sum()
         return float(max(shift @ shift + traces - 2.0 * overlap, 0.0))
 
     def distance_to_moments(self, moments: Moments) -> float:
         """Frechet distance to a set of which only the moments are kept, of more images than features."""
         if self._covariance is None or moments.count <= self.width:
-            raise InputError(
-                f"moments of {self.count} and {moments.count} images do not determine covariances of "
-                f"{self.width} features; give the features themselves"
-            )
+            raise _undetermined(min(self.count, moments.count), self.width)
         covariance = moments.covariance
         shift = self.mean - moments.mean
         traces = np.trace(self._covariance) + np.trace(covariance)
@@ -186,8 +243,15 @@ def _trace_of_root(left: np.ndarray, right: np.ndarray, triangle: np.ndarray | N
     else:
         # The lower triangle of L^T right L, at half the cost of the two products.
         product, _ = dsygst(right, triangle, itype=2, lower=1)
-    values = linalg.eigvalsh(product, lower=True, driver="ev", check_finite=False)
+    # In two stages where torch has the library for it: half the time of SciPy's.
+    values = torch.linalg.eigvalsh(torch.from_numpy(product)).numpy()
     return float(np.sqrt(values[values > _rounding(values)]).sum())
+
+
+def _undetermined(count: int, width: int) -> InputError:
+    return InputError(
+        f"moments of {count} images do not determine a covariance of {width} features; give the features themselves"
+    )
 
 
 def _rounding(values: np.ndarray) -> float:

@@ -20,7 +20,6 @@ left out of the means: the distance stays unbiased and its variance counts group
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -28,11 +27,16 @@ import numpy as np
 import torch
 
 from fourfold.errors import InputError
+from fourfold.fidelity.kernel_sums import AcrossSums, Kernel, KernelSums, WithinSums
 
-__all__ = ["Kernel", "KernelDistance", "cubic", "kernel_distance", "kernel_distance_with_variance"]
-
-# Inner products (p, q), which it may overwrite, and the number of features to the kernel's values (p, q).
-Kernel = Callable[[np.ndarray, int], np.ndarray]
+__all__ = [
+    "Kernel",
+    "KernelDistance",
+    "cubic",
+    "distance_from_sums",
+    "kernel_distance",
+    "kernel_distance_with_variance",
+]
 
 # Images to a block of the kernel matrix: 2048 x 2048 float32 entries are 16 MiB.
 _BLOCK = 2048
@@ -147,9 +151,28 @@ def kernel_distance_with_variance(
             "compute both with one feature extractor"
         )
     xx, yy, xy = _within(left, kernel), _within(right, kernel), _across(left, right, kernel)
-    n, m = left.sizes.sum(), right.sizes.sum()
+    return distance_from_sums(left.sizes, right.sizes, xx, yy, xy)
+
+
+def distance_from_sums(
+    x_sizes: np.ndarray, y_sizes: np.ndarray, xx: KernelSums, yy: KernelSums, xy: KernelSums
+) -> KernelDistance:
+    """Kernel distance from the sums of its three kernel matrices.
+
+    Parameters
+    ----------
+    x_sizes, y_sizes : arrays of float64
+        Images of each group.
+    xx, yy, xy : KernelSums
+        Within either set and between them.
+
+    Returns
+    -------
+    KernelDistance
+    """
+    n, m = x_sizes.sum(), y_sizes.sum()
     value = xx.mean + yy.mean - 2.0 * xy.mean
-    linear = _linear(left.sizes, xx, xy.row_sums, xy.mean, m) + _linear(right.sizes, yy, xy.column_sums, xy.mean, n)
+    linear = _linear(x_sizes, xx, xy.row_sums, xy.mean, m) + _linear(y_sizes, yy, xy.column_sums, xy.mean, n)
     quadratic = 2.0 * xx.centred / n**4 + 2.0 * yy.centred / m**4 + 4.0 * xy.centred / (n * m) ** 2
     null_variance = 2.0 * xx.centred / n**2 * (1.0 / n + 1.0 / m) ** 2
     return KernelDistance(*map(float, (value, max(linear - quadratic, quadratic), null_variance, linear, quadratic)))
@@ -197,19 +220,6 @@ class _Grouped:
         return self.rows[low:high], None if high - low == len(starts) else starts
 
 
-@dataclass(frozen=True)
-class _Sums:
-    """Sums of a kernel matrix over pairs of groups.
-
-    `row_sums[p]` is the sum over all images of group p; `centred` the sum of squares of the double-centred sums.
-    """
-
-    mean: float
-    row_sums: np.ndarray
-    column_sums: np.ndarray
-    centred: float
-
-
 def _sums(left: _Grouped, right: _Grouped, rows: slice, columns: slice, kernel: Kernel) -> np.ndarray:
     """Kernel sums of each pair of groups of a block, float64."""
     (a, a_starts), (b, b_starts) = left.part(rows), right.part(columns)
@@ -223,77 +233,26 @@ def _sums(left: _Grouped, right: _Grouped, rows: slice, columns: slice, kernel: 
     return block
 
 
-def _within(grouped: _Grouped, kernel: Kernel) -> _Sums:
-    sizes, ranges = grouped.sizes, grouped.blocks()
-    row_sums, weighted, squares = np.zeros(len(sizes)), np.zeros(len(sizes)), 0.0
+def _within(grouped: _Grouped, kernel: Kernel) -> KernelSums:
+    sums, ranges = WithinSums(grouped.sizes), grouped.blocks()
     for place, rows in enumerate(ranges):
         for columns in ranges[place:]:
-            block = _sums(grouped, grouped, rows, columns, kernel)
-            if rows == columns:
-                np.fill_diagonal(block, 0.0)
-            row_sums[rows] += block.sum(axis=1, dtype=np.float64)
-            weighted[rows] += _product(block, sizes[columns])
-            share = 1.0
-            if rows != columns:
-                row_sums[columns] += block.sum(axis=0, dtype=np.float64)
-                weighted[columns] += _product(block.T, sizes[rows])
-                share = 2.0
-            squares += share * _squares(block)
-    mean = row_sums.sum() / (sizes.sum() ** 2 - (sizes**2).sum())
-    # Per image of each group: its mean kernel with the images of other groups.
-    means = row_sums / (sizes * (sizes.sum() - sizes))
-    profile = sizes * means
-    fitted = _fitted_squares(profile, sizes, profile, sizes, mean)
-    diagonal = 2.0 * sizes * profile - sizes**2 * mean
-    product = 2.0 * (profile @ weighted) - mean * (sizes @ weighted)
-    centred = max(squares - 2.0 * product + fitted - (diagonal**2).sum(), 0.0)
-    return _Sums(mean, row_sums, row_sums, centred)
+            sums.add(rows, columns, _sums(grouped, grouped, rows, columns, kernel), twice=rows != columns)
+    return sums.sums()
 
 
-def _across(left: _Grouped, right: _Grouped, kernel: Kernel) -> _Sums:
-    n, m = len(left.sizes), len(right.sizes)
-    row_sums, column_sums, row_weighted, column_weighted = np.zeros(n), np.zeros(m), np.zeros(n), np.zeros(m)
-    squares = 0.0
+def _across(left: _Grouped, right: _Grouped, kernel: Kernel) -> KernelSums:
+    sums = AcrossSums(left.sizes, right.sizes)
     for rows in left.blocks():
         for columns in right.blocks():
-            block = _sums(left, right, rows, columns, kernel)
-            row_sums[rows] += block.sum(axis=1, dtype=np.float64)
-            column_sums[columns] += block.sum(axis=0, dtype=np.float64)
-            row_weighted[rows] += _product(block, right.sizes[columns])
-            column_weighted[columns] += _product(block.T, left.sizes[rows])
-            squares += _squares(block)
-    mean = row_sums.sum() / (left.sizes.sum() * right.sizes.sum())
-    row_profile, column_profile = row_sums / right.sizes.sum(), column_sums / left.sizes.sum()
-    fitted = _fitted_squares(row_profile, left.sizes, column_profile, right.sizes, mean)
-    product = row_profile @ row_weighted + column_profile @ column_weighted - mean * (left.sizes @ row_weighted)
-    centred = max(squares - 2.0 * product + fitted, 0.0)
-    return _Sums(mean, row_sums, column_sums, centred)
+            sums.add(rows, columns, _sums(left, right, rows, columns, kernel))
+    return sums.sums()
 
 
-def _fitted_squares(
-    row_profile: np.ndarray, row_sizes: np.ndarray, column_profile: np.ndarray, column_sizes: np.ndarray, mean: float
-) -> float:
-    """Sum over all pairs (p, q) of (r_p n_q + n_p c_q - n_p n_q mean)^2."""
-    r2, c2 = row_profile @ row_profile, column_profile @ column_profile
-    n2, m2 = row_sizes @ row_sizes, column_sizes @ column_sizes
-    rn, cm = row_profile @ row_sizes, column_profile @ column_sizes
-    return r2 * m2 + n2 * c2 + mean**2 * n2 * m2 + 2.0 * rn * cm - 2.0 * mean * rn * m2 - 2.0 * mean * n2 * cm
-
-
-def _linear(sizes: np.ndarray, within: _Sums, across: np.ndarray, across_mean: float, others: float) -> float:
+def _linear(sizes: np.ndarray, within: KernelSums, across: np.ndarray, across_mean: float, others: float) -> float:
     """4 Var(a) / n with groups as units; holds twice the quadratic terms' share as noise."""
     n = sizes.sum()
     own = within.row_sums / (n - sizes) - sizes * within.mean
     other = across / others - sizes * across_mean
     deviations = own - other
     return float(4.0 * (deviations @ deviations) / n**2 * len(sizes) / (len(sizes) - 1))
-
-
-def _product(block: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    # In the block's own precision: a float64 copy of every block would cost more than its kernel.
-    return (block @ weights.astype(block.dtype)).astype(np.float64)
-
-
-def _squares(block: np.ndarray) -> float:
-    # Row by row, so that float32 blocks are summed in float64 without a float64 copy.
-    return float(np.einsum("ij,ij->i", block, block).sum(dtype=np.float64))

@@ -14,11 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from fourfold.errors import InputError
+from fourfold.statistics.scatter import Scatter, in_double
 
-__all__ = ["Moments"]
-
-# Rows that are converted to float64 at a time: bounds the memory above the inputs.
-_BLOCK = 4096
+__all__ = ["Moments", "PartMoments"]
 
 
 @dataclass(frozen=True)
@@ -61,11 +59,11 @@ class Moments:
         if len(x) == 0:
             return cls.empty(x.shape[1])
         mean = x.mean(axis=0, dtype=np.float64)
-        scatter = np.zeros((x.shape[1], x.shape[1]))
-        for start in range(0, len(x), _BLOCK):
-            centred = x[start : start + _BLOCK] - mean
-            scatter += centred.T @ centred
-        return cls(len(x), mean, scatter)
+        scatter = Scatter(x.shape[1])
+        for _, block in in_double(x):
+            block -= mean
+            scatter.add(block)
+        return cls(len(x), mean, scatter.matrix)
 
     def update(self, x: np.ndarray) -> Moments:
         """These moments with the rows of `x` added; the result does not depend on the size of the batches."""
@@ -86,9 +84,49 @@ class Moments:
         scatter = self.scatter + other.scatter + np.outer(step, step) * (self.count * other.count / count)
         return Moments(count, mean, scatter)
 
+    def without(self, other: Moments) -> Moments:
+        """The moments of the rows that are left where those of `other`, which are among them, are taken away."""
+        count = self.count - other.count
+        if count < 0:
+            raise InputError(f"{other.count} images cannot be taken from {self.count}")
+        if count == 0:
+            return Moments.empty(self.mean.size)
+        mean = self.mean + (self.mean - other.mean) * (other.count / count)
+        step = other.mean - mean
+        scatter = self.scatter - other.scatter - np.outer(step, step) * (count * other.count / self.count)
+        return Moments(count, mean, scatter)
+
     @property
     def covariance(self) -> np.ndarray:
         """Covariance with the divisor N - 1, shape (d, d). Raises InputError for fewer than two rows."""
         if self.count < 2:
             raise InputError(f"a covariance needs at least 2 images, got {self.count}")
         return self.scatter / (self.count - 1)
+
+
+class PartMoments:
+    """Moments of any rows of a set; where most of its rows are asked for, by way of the others.
+
+    Parameters
+    ----------
+    x : array, shape (N, d)
+        Finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> parts = PartMoments(np.array([[0.0], [2.0], [4.0], [9.0]]))
+    >>> parts.of(np.array([0, 1, 2])).mean.tolist(), parts.of(np.array([3])).mean.tolist()
+    ([2.0], [9.0])
+    """
+
+    def __init__(self, x: np.ndarray) -> None:
+        self._x, self._whole = x, Moments.of(x)
+
+    def of(self, rows: np.ndarray) -> Moments:
+        """Moments of the rows of these numbers, shape (n,), each given once."""
+        if 2 * len(rows) <= len(self._x):
+            return Moments.of(self._x[rows])
+        others = np.ones(len(self._x), dtype=bool)
+        others[rows] = False
+        return self._whole.without(Moments.of(self._x[others]))

@@ -26,6 +26,7 @@ from torch.nn import functional
 from fourfold.comparison import Comparison, Features, Sets, Spaces
 from fourfold.errors import InputError
 from fourfold.features import FeatureExtractor, extract
+from fourfold.fidelity import measures
 from fourfold.fidelity.dealing import deal_out, mean_of
 from fourfold.fidelity.exchange import estimate_of
 from fourfold.fidelity.frechet import frechet_distance
@@ -123,7 +124,7 @@ def _multiscale(spaces: Spaces) -> Score:
     dealt, problems = {}, []
     for task in tasks:
         try:
-            found = deal_out(frechet_distance, task)
+            found = deal_out(measures.frechet(task), task)
         except InputError as problem:
             problems.append(str(problem))
             continue

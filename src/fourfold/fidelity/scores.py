@@ -9,14 +9,14 @@ import numpy as np
 
 from fourfold.comparison import Comparison, Features
 from fourfold.errors import InputError
-from fourfold.fidelity.dealing import WIDTH
+from fourfold.fidelity import measures
 from fourfold.fidelity.exchange import calibrate_distance
-from fourfold.fidelity.extrapolation import frechet_distance_infinity
-from fourfold.fidelity.frechet import frechet_distance
 from fourfold.fidelity.kernel import cubic, kernel_distance_with_variance
 from fourfold.fidelity.kernel_interval import kernel_interval, kernel_null
+from fourfold.fidelity.kernel_seen import seen_kernel_distance
 from fourfold.fidelity.manifold import density, precision, realism
-from fourfold.fidelity.radiomic import Scale, joint_range, usable_features, z_scores
+from fourfold.fidelity.radiomic import Scale, joint_range, z_scores
+from fourfold.fidelity.radiomic_estimate import calibrate_radiomic
 from fourfold.resampling import Estimate, calibrate, too_few
 from fourfold.score import Better, Metric, Score, does_not_apply, register
 
@@ -41,9 +41,9 @@ def _score(name: str, comparison: Comparison, estimate: Estimate, **fields: obje
     )
 
 
-def _ranked(comparison: Comparison, estimate: Estimate) -> Estimate:
-    """The estimate, with a word where there are too few images for the number of features."""
-    n, m, d = len(comparison.training), len(comparison.synthetic), comparison.training.values.shape[1]
+def _ranked(comparison: Comparison, estimate: Estimate, used: int | None = None) -> Estimate:
+    """The estimate, with a word where there are too few images for the number of features that it used, or all."""
+    n, m, d = len(comparison.training), len(comparison.synthetic), used or comparison.training.values.shape[1]
     if estimate.value is None or min(n, m) > d:
         return estimate
     return estimate.because(
@@ -53,16 +53,18 @@ def _ranked(comparison: Comparison, estimate: Estimate) -> Estimate:
 
 
 def _frechet(comparison: Comparison) -> Score:
-    estimate = calibrate_distance(frechet_distance, comparison)
+    estimate = calibrate_distance(measures.frechet(comparison), comparison)
     return _score("frechet_distance", comparison, _ranked(comparison, estimate))
 
 
 def _frechet_infinity(comparison: Comparison) -> Score:
-    def extrapolated(x: np.ndarray, y: np.ndarray) -> float:
-        return frechet_distance_infinity(x, y, seed=comparison.seed)
-
     estimate = calibrate_distance(
-        extrapolated, comparison, level=_training_share, smooth=frechet_distance, lowest=-math.inf, deals=_FEW_DEALS
+        measures.frechet_infinity(comparison),
+        comparison,
+        level=_training_share,
+        smooth=measures.frechet(comparison),
+        lowest=-math.inf,
+        deals=_FEW_DEALS,
     )
     return _score("frechet_distance_infinity", comparison, _ranked(comparison, estimate))
 
@@ -75,7 +77,7 @@ def _training_share(n: int, m: int, a: int, b: int) -> float:
 def _kernel(comparison: Comparison) -> Score:
     training, synthetic = comparison.training, comparison.synthetic
     try:
-        found = kernel_distance_with_variance(
+        found = seen_kernel_distance(comparison) or kernel_distance_with_variance(
             training.values, synthetic.values, x_groups=training.patients, y_groups=synthetic.patients
         )
     except InputError as problem:
@@ -95,7 +97,13 @@ def _precision(comparison: Comparison) -> Score:
     def observed(role: str) -> float:
         return float((_balls(comparison, role) > 0).mean())
 
-    estimate = calibrate(statistic, comparison, observed=observed, limits=(0.0, 1.0))
+    estimate = calibrate(
+        statistic,
+        comparison,
+        observed=observed,
+        of_held=lambda part: float((part.containing > 0).mean()),
+        limits=(0.0, 1.0),
+    )
     return _score("precision", comparison, estimate, details={"k": NEIGHBORS})
 
 
@@ -106,7 +114,14 @@ def _density(comparison: Comparison) -> Score:
     def observed(role: str) -> float:
         return float(_balls(comparison, role).mean() / NEIGHBORS)
 
-    estimate = calibrate(statistic, comparison, observed=observed, analytic=lambda n, m: 1.0, limits=(0.0, math.inf))
+    estimate = calibrate(
+        statistic,
+        comparison,
+        observed=observed,
+        of_held=lambda part: float(part.containing.mean() / NEIGHBORS),
+        analytic=lambda n, m: 1.0,
+        limits=(0.0, math.inf),
+    )
     columns = {}
     if estimate.value is not None:
         columns = {"training_balls": _balls(comparison, "synthetic")}
@@ -124,7 +139,13 @@ def _realism(comparison: Comparison) -> Score:
         depths[role] = comparison.depths(role)
         return float(np.median(depths[role]))
 
-    estimate = calibrate(statistic, comparison, observed=observed, limits=(0.0, math.inf))
+    estimate = calibrate(
+        statistic,
+        comparison,
+        observed=observed,
+        of_held=lambda part: float(np.median(part.depths)),
+        limits=(0.0, math.inf),
+    )
     if "synthetic" in depths and not math.isfinite(np.median(depths["synthetic"])):
         estimate = Estimate(None, reason="at least half of the synthetic images equal a training image")
     columns = {"realism": depths["synthetic"]} if "synthetic" in depths else {}
@@ -161,30 +182,10 @@ def _radiomic_v0(comparison: Comparison) -> Score:
 
 def _radiomic_score(name: str, comparison: Comparison, scale: Scale, *, logarithm: bool) -> Score:
     try:
-        usable = usable_features(comparison.training.values, comparison.synthetic.values)
+        estimate, used = calibrate_radiomic(comparison, scale, logarithm=logarithm)
     except InputError as problem:
         return does_not_apply("fidelity", name, str(problem), features=comparison.space, better="lower")
-    chosen = {
-        role: None if one is None else replace(one, values=one.values[:, usable].astype(np.float64))
-        for role, one in ((role, getattr(comparison, role)) for role in ("training", "synthetic", "holdout"))
-    }
-    origin, factor = scale(chosen["training"].values, chosen["synthetic"].values)
-    sets = {
-        role: None if one is None else replace(one, values=(one.values - origin) * factor)
-        for role, one in chosen.items()
-    }
-
-    def distance(x: np.ndarray, y: np.ndarray) -> float:
-        # Principal components keep the scale of the whole sets, and so do ranges, which grow with the number of images;
-        # standard deviations are those of the very sets compared.
-        if usable.sum() > WIDTH or scale is joint_range:
-            return frechet_distance(x, y)
-        origin, factor = scale(x, y)
-        return frechet_distance((x - origin) * factor, (y - origin) * factor)
-
-    in_unit = Comparison(comparison.space, **sets, seed=comparison.seed, memory=comparison.memory)
-    estimate = calibrate_distance(distance, in_unit, logarithm=logarithm)
-    return _score(name, comparison, _ranked(in_unit, estimate), details={"features_used": int(usable.sum())})
+    return _score(name, comparison, _ranked(comparison, estimate, used), details={"features_used": used})
 
 
 _DEALT = "patients of training and holdout set dealt at random into two sets of these sizes"

@@ -16,9 +16,10 @@ from fourfold.neighbors.approximate import candidates_of
 from fourfold.neighbors.approximate_index import ApproximateIndex
 from fourfold.neighbors.balls import with_centres
 from fourfold.neighbors.blocks import checked, pairwise
-from fourfold.neighbors.counts import BallCounts, ball_counts, radii_of
+from fourfold.neighbors.counts import ball_counts, radii_of
 from fourfold.neighbors.exact import searched
 from fourfold.neighbors.exclusion import Excluded
+from fourfold.neighbors.tally import BallCounts
 from fourfold.statistics import clopper_pearson
 
 __all__ = ["CountsEffect", "Difference", "ball_counts_approximate", "effect_on_counts"]

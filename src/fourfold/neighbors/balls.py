@@ -8,6 +8,8 @@ would share nothing.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 
@@ -18,8 +20,9 @@ from fourfold.neighbors.exact import nearest
 from fourfold.neighbors.frames import Frame
 from fourfold.neighbors.selection import Smallest
 from fourfold.neighbors.sides import Side
+from fourfold.neighbors.tally import Tally
 
-__all__ = ["Depths", "ball_radii", "depth_in_balls", "with_centres"]
+__all__ = ["Depths", "Held", "ball_radii", "depth_in_balls", "held_in_balls", "with_centres"]
 
 # Candidates per row that are scored again in float64: the best one of float32 may not be the best.
 _CANDIDATES = 4
@@ -113,6 +116,60 @@ def depth_in_balls(
     for rows, columns, squared in Blocks(Side(queries, frame, 0), Side(points, frame, memory // 4), memory // 2):
         depths.take(rows, columns, squared)
     return depths.found()
+
+
+@dataclass(frozen=True)
+class Held:
+    """How a set lies in the balls around some points.
+
+    Parameters
+    ----------
+    containing : array, shape (n,)
+        For each row of the set, the number of balls that hold it.
+    inside : array, shape (m,)
+        For each point, the number of rows inside its ball.
+    depths : array, shape (n,)
+        For each row, the largest ratio of radius to distance over the balls of at most the median radius.
+    """
+
+    containing: np.ndarray
+    inside: np.ndarray
+    depths: np.ndarray
+
+
+def held_in_balls(
+    queries: np.ndarray,
+    points: np.ndarray,
+    radii: np.ndarray,
+    *,
+    metric: MetricName = "euclidean",
+    memory: int = 1 << 30,
+) -> Held:
+    """Everything about a set in the balls around some points, from one pass over the pairs.
+
+    Parameters
+    ----------
+    queries, points : arrays, shapes (n, d) and (m, d)
+    radii : array, shape (m,)
+        Positive, see `ball_radii`.
+    metric, memory
+        As for `ball_radii`.
+
+    Returns
+    -------
+    Held
+        The same as `ball_counts` and `depth_in_balls`.
+    """
+    queries, points = checked(queries, points, metric)
+    frame = Frame.around(points, metric, queries)
+    tally = Tally(queries, points, frame, radii, None, memory)
+    depths = Depths(queries, points, frame, np.where(radii <= np.median(radii), radii, 0.0), memory)
+    blocks = Blocks(Side(queries, frame, 0), Side(points, frame, memory // 4), memory // 2)
+    for rows, columns, block in blocks:
+        tally.take(rows, columns, block, blocks.doubt(rows, columns))
+        # The last to look: it overwrites the block.
+        depths.take(rows, columns, block)
+    return Held(tally.around_points.containing, tally.around_points.inside, depths.found())
 
 
 class Depths:

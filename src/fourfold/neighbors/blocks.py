@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 import torch
 
 from fourfold.errors import InputError
 from fourfold.neighbors.distances import METRICS, mapped, pair_distances
-from fourfold.neighbors.frames import parts
+from fourfold.neighbors.frames import Frame, parts
 from fourfold.neighbors.sides import Side
 
-__all__ = ["Blocks", "checked", "pairwise"]
+__all__ = ["Blocks", "Onlooker", "checked", "pairwise"]
 
 # Rows and columns of a block: square where products are long, wide where the choice among its entries costs as much.
 _SQUARE, _WIDE, _LONG = (1280, 1280), (256, 8192), 640
 _LEAST = 64
+# Stripes of rows that are held at once, where columns are not.
+_TOGETHER = 8
 
 
 def checked(queries: np.ndarray, points: np.ndarray, metric: str) -> tuple[np.ndarray, np.ndarray]:
@@ -36,6 +39,13 @@ def checked(queries: np.ndarray, points: np.ndarray, metric: str) -> tuple[np.nd
     return queries, points
 
 
+class Onlooker(Protocol):
+    """Someone else who has a use for the products of a search."""
+
+    def look(self, frame: Frame, rows: slice, columns: slice, products: np.ndarray) -> None:
+        """Look at a block of minus twice the inner products of rows in the frame, which it must not change."""
+
+
 class Blocks:
     """Bounds from below on squared distances in a frame, a block at a time.
 
@@ -52,12 +62,19 @@ class Blocks:
         Bytes to use at most above those of the sides.
     slack : float
         What e must hold besides, where the rows themselves stand for others.
+    onlooker : Onlooker or None
+        Sees every block as well; not for Hamming, nor elsewhere than in the memory of the processor.
     """
 
-    def __init__(self, queries: Side, points: Side, memory: int, *, slack: float = 0.0) -> None:
+    def __init__(
+        self, queries: Side, points: Side, memory: int, *, slack: float = 0.0, onlooker: Onlooker | None = None
+    ) -> None:
+        self._onlooker = onlooker
         self.queries, self.points, self.same = queries, points, queries is points
         self.frame, self.precision = points.frame, points.precision
         self.height, self.breadth = self._shape(memory)
+        stripe = self.precision.entries.itemsize * self.height * self.frame.width
+        self._together = 1 if points.ready else max(1, min(_TOGETHER, memory // 4 // max(stripe, 1)))
         lost = queries.loss + points.loss + queries.loss * points.loss
         lost += self.precision.output_loss(points.device)
         self.error = slack + lost + self.precision.rounding(self.frame.width)
@@ -102,30 +119,43 @@ class Blocks:
         """Blocks one after the other; each is overwritten by the next."""
         # Fresh memory for every block would cost its page faults.
         space = torch.empty(0, dtype=self.precision.entries)
-        for i in range(0, self.queries.count, self.height):
-            rows = slice(i, min(i + self.height, self.queries.count))
-            left = self.queries.rows(rows)
-            twice = left if self.frame.metric == "hamming" else left * -2.0
-            for j in range(i if self.same else 0, self.points.count, self.breadth):
-                columns = slice(j, min(j + self.breadth, self.points.count))
-                right = self.points.rows(columns)
+        for stripes, columns in self._order():
+            right = self.points.rows(columns)
+            for rows, left in stripes:
                 if self.frame.metric == "hamming":
                     yield rows, columns, torch.cdist(left, right, p=0.0).float() - 0.25
                     continue
                 shape = len(left), len(right)
                 if space.shape != shape:
                     space = torch.empty(shape, dtype=self.precision.entries)
-                block = self.precision.product(twice, right, space)
+                block = self.precision.product(left, right, space)
+                if self._onlooker is not None:
+                    self._onlooker.look(self.frame, rows, columns, block.numpy())
                 block += self._lower_points[columns]
                 block += self._lower_queries[rows, None]
                 yield rows, columns, block
+
+    def _order(self) -> Iterator[tuple[list[tuple[slice, torch.Tensor]], slice]]:
+        """Some stripes of rows, as they are multiplied, and columns that meet them, over and over.
+
+        Columns that are brought into their frame anew whenever they are asked for serve several stripes at once.
+        """
+        factor = 1.0 if self.frame.metric == "hamming" else -2.0
+        for top in range(0, self.queries.count, self.height * self._together):
+            bottom = min(top + self.height * self._together, self.queries.count)
+            stripes = [slice(i, min(i + self.height, bottom)) for i in range(top, bottom, self.height)]
+            left = [(rows, self.queries.rows(rows) * factor) for rows in stripes]
+            for j in range(top if self.same else 0, self.points.count, self.breadth):
+                columns = slice(j, min(j + self.breadth, self.points.count))
+                # Of one set, only what is on and above the diagonal.
+                yield [one for one in left if not self.same or one[0].start <= j], columns
 
 
 def pairwise(
     queries: np.ndarray, points: np.ndarray, i: np.ndarray, j: np.ndarray, metric: str, memory: int
 ) -> np.ndarray:
     """Distances of the pairs (i, j), a few at a time so that they stay in the cache."""
-    chunk = max(1, min((1 << 20), memory // 8) // (8 * max(queries.shape[1], 1)))
+    chunk = max(1, min((1 << 19), memory // 8) // (8 * max(queries.shape[1], 1)))
     found = np.empty(len(i))
     for start in range(0, len(i), chunk):
         part = slice(start, start + chunk)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fourfold.errors import InputError
-from fourfold.neighbors.blocks import checked
+from fourfold.neighbors.blocks import Onlooker, checked
 from fourfold.neighbors.distances import MetricName
 from fourfold.neighbors.exclusion import Excluded
 from fourfold.neighbors.narrowing import narrowed
@@ -25,7 +25,7 @@ from fourfold.neighbors.precision import Screening, precision_named
 from fourfold.neighbors.pruning import Pruning, PruningChoice
 from fourfold.neighbors.searching import Search
 
-__all__ = ["Neighbors", "nearest", "searched"]
+__all__ = ["Neighbors", "merged", "nearest", "searched"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ def nearest(
     pruning: PruningChoice = "auto",
     screening: Screening = "float32",
     device: str = "cpu",
+    onlooker: Onlooker | None = None,
 ) -> Neighbors:
     """For each query, its `k` nearest points.
 
@@ -83,6 +84,8 @@ def nearest(
         Precision of the first products. The result is the same; which is the fastest depends on the processor.
     device : str
         Where products are done, as PyTorch names it.
+    onlooker : Onlooker or None
+        Sees the products of all pairs (of one set with itself, once), none of which are then left out.
 
     Returns
     -------
@@ -109,7 +112,7 @@ def nearest(
     precision_named(screening)
     excluded = Excluded(query_groups, point_groups, exclude_self, len(queries), len(points))
     same = queries is points or (exclude_self and _alike(queries, points))
-    return searched(queries, points, k, metric, excluded, same, memory, pruning, screening, device)
+    return searched(queries, points, k, metric, excluded, same, memory, pruning, screening, device, onlooker)
 
 
 def searched(
@@ -123,6 +126,7 @@ def searched(
     pruning: PruningChoice = "auto",
     screening: Screening = "float32",
     device: str = "cpu",
+    onlooker: Onlooker | None = None,
 ) -> Neighbors:
     """The search of `nearest` between checked sets, or parts of them, without the pairs that are left out.
 
@@ -132,9 +136,32 @@ def searched(
         empty = (np.full((len(queries), k), np.inf), np.full((len(queries), k), -1, dtype=np.int64))
         return Neighbors(*empty, Pruning(reason="there is nothing to search"))
     search = Search(queries, points, k, metric, excluded, same and excluded.symmetric, memory, device)
-    spared = narrowed(search, pruning)
-    search.run(precision_named(screening))
+    spared = narrowed(search, pruning if onlooker is None else "never")
+    search.run(precision_named(screening), onlooker)
     return Neighbors(search.distances, search.indices, spared.measured(search.multiplications, search.whole))
+
+
+def merged(first: Neighbors, second: Neighbors, size: int) -> Neighbors:
+    """The nearest points of two sets together, numbered in this order.
+
+    Parameters
+    ----------
+    first, second : Neighbors
+        Of the same queries, each among one of the sets; of neither is there a neighbour missing.
+    size : int
+        Points of the first set.
+
+    Returns
+    -------
+    Neighbors
+        As many as are known for certain: the smaller number that was found of either.
+    """
+    k = min(first.distances.shape[1], second.distances.shape[1])
+    distances = np.concatenate([first.distances, second.distances], axis=1)
+    indices = np.concatenate([first.indices, second.indices + size], axis=1)
+    # Stable: of points at one distance those of the first set come first, as their row numbers do.
+    order = np.argsort(distances, axis=1, kind="stable")[:, :k]
+    return Neighbors(*(np.take_along_axis(values, order, axis=1) for values in (distances, indices)))
 
 
 def _alike(queries: np.ndarray, points: np.ndarray) -> bool:

@@ -73,19 +73,21 @@ class Frame:
         """Whether rows are in the frame as they are given."""
         return self.metric == "euclidean" and self.exponent == 0 and not self.origin.any()
 
-    def rows(self, rows: np.ndarray, dtype: type[np.floating] = np.float64) -> np.ndarray:
-        """Rows of shape (n, d) in this frame, off by no more than the rounding to `dtype`."""
+    def rows(
+        self, rows: np.ndarray, dtype: type[np.floating] = np.float64, out: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Rows of shape (n, d) in this frame, off by no more than the rounding to `dtype`; in `out`, if given."""
         if self.metric == "hamming":
             # Codes far from zero would lose their identity in float32.
-            return np.ascontiguousarray(rows).astype(np.float64)
+            return _into(out, np.ascontiguousarray(rows).astype(np.float64))
         plain = self.metric == "euclidean" and rows.dtype == np.float32 and abs(self.exponent) <= _PLAIN
         if plain and dtype == np.float32:
-            moved = rows * np.float32(2.0**self.exponent)
+            moved = np.multiply(rows, np.float32(2.0**self.exponent), out=out)
             moved -= np.ldexp(self.origin, self.exponent).astype(np.float32)
             return moved
         moved = mapped(rows, self.metric) - self.origin
         moved *= 2.0**self.exponent
-        return moved.astype(dtype, copy=False)
+        return _into(out, moved.astype(dtype, copy=False))
 
     def squared(self, distances: np.ndarray) -> np.ndarray:
         """Distances of the metric as squared distances in this frame; differing positions for Hamming."""
@@ -101,6 +103,13 @@ def parts(array: np.ndarray, rows: int | None = None) -> Iterator[np.ndarray]:
     rows = rows or max(1, _PART // max(array.shape[1], 1))
     for start in range(0, len(array), rows):
         yield array[start : start + rows]
+
+
+def _into(out: np.ndarray | None, values: np.ndarray) -> np.ndarray:
+    if out is None:
+        return values
+    out[:] = values
+    return out
 
 
 def _in_single(origin: np.ndarray) -> np.ndarray:

@@ -14,8 +14,8 @@ import numpy as np
 
 from fourfold.errors import InputError
 from fourfold.neighbors.balls import Depths, depth_in_balls
-from fourfold.neighbors.blocks import Blocks, checked
-from fourfold.neighbors.counts import BallCounts, Tally, radii_of, tallied, turned
+from fourfold.neighbors.blocks import Blocks, Onlooker, checked
+from fourfold.neighbors.counts import radii_of, tallied
 from fourfold.neighbors.distances import MetricName
 from fourfold.neighbors.exact import Neighbors, nearest
 from fourfold.neighbors.exclusion import Excluded
@@ -27,6 +27,7 @@ from fourfold.neighbors.pruning import Pruning, PruningChoice
 from fourfold.neighbors.searching import Search
 from fourfold.neighbors.selection import Smallest
 from fourfold.neighbors.sides import Side
+from fourfold.neighbors.tally import BallCounts, Tally, turned
 
 __all__ = ["Meeting", "meetings"]
 
@@ -52,6 +53,9 @@ class Meeting:
     close : ClosePairs or None
         The pairs behind `around_points`, for counts in smaller balls; None where there are no radii of the points, or
         too many pairs to keep.
+    near : ClosePairs or None
+        The pairs of a point and a row of the set, in this order, within the reach of the row; None where no reach was
+        given, or there are too many pairs to keep.
     depths : array, shape (n,), or None
         How deep each row of the set lies in the balls around typical points, see `fourfold.neighbors.balls`; None
         where those were not asked for.
@@ -62,6 +66,7 @@ class Meeting:
     around_points: BallCounts | None = None
     around_queries: BallCounts | None = None
     close: ClosePairs | None = None
+    near: ClosePairs | None = None
     depths: np.ndarray | None = None
 
 
@@ -74,9 +79,11 @@ def meetings(
     metric: MetricName = "euclidean",
     point_radii: np.ndarray | None = None,
     set_radii: Mapping[str, np.ndarray] | None = None,
+    set_reach: Mapping[str, np.ndarray] | None = None,
     typical_radii: np.ndarray | None = None,
     memory: int = 1 << 30,
     pruning: PruningChoice = "auto",
+    onlookers: Mapping[str, Onlooker] | None = None,
 ) -> dict[str, Meeting]:
     """Every question about some sets and the same points, in one pass a set over the points, which are prepared once.
 
@@ -95,10 +102,14 @@ def meetings(
         Radii of the balls around points, as for `ball_counts`.
     set_radii : mapping of str to array, shape (n,), or None
         Radii of the balls around rows of those sets that are named.
+    set_reach : mapping of str to array, shape (n,), or None
+        Distances, none below the radius, up to which pairs with rows of those sets that are named are kept.
     typical_radii : array, shape (m,), or None
         Radii of the balls that depths are measured in, 0 for points without one; None for no depths.
     memory, pruning
         As for `nearest`.
+    onlookers : mapping of str to Onlooker, or None
+        See the products of those sets that are named, none of which are then left out.
 
     Returns
     -------
@@ -123,8 +134,8 @@ def meetings(
     back = k if back is None else back
     if min(k, back) < 1:
         raise InputError(f"k must be at least 1, got {min(k, back)}")
-    own = dict(set_radii or {})
-    unknown = sorted(own.keys() - sets.keys())
+    own, reach = dict(set_radii or {}), dict(set_reach or {})
+    unknown = sorted(own.keys() - sets.keys()) + sorted(reach.keys() - own.keys())
     if unknown:
         raise InputError(f"radii are given for {', '.join(unknown)}, which is not among the sets")
     around, typical = (
@@ -132,10 +143,11 @@ def meetings(
     )
     points, _ = checked(points, points, metric)
     asked = {name: checked(queries, points, metric)[0] for name, queries in sets.items()}
-    own = {name: radii_of(given, len(asked[name])) for name, given in own.items()}
+    own, reach = ({name: radii_of(given, len(asked[name])) for name, given in by.items()} for by in (own, reach))
     side = Side(points, Frame.around(points, metric, *asked.values()), memory // 4)
+    radii = {name: _Radii(around, own.get(name), reach.get(name), typical) for name in asked}
     return {
-        name: _met(queries, points, side, (k, back), _Radii(around, own.get(name), typical), memory, pruning)
+        name: _met(queries, points, side, (k, back), radii[name], memory, pruning, (onlookers or {}).get(name))
         for name, queries in asked.items()
     }
 
@@ -144,6 +156,7 @@ def meetings(
 class _Radii:
     points: np.ndarray | None
     queries: np.ndarray | None
+    reach: np.ndarray | None
     typical: np.ndarray | None
 
 
@@ -155,11 +168,12 @@ def _met(
     radii: _Radii,
     memory: int,
     pruning: PruningChoice,
+    onlooker: Onlooker | None,
 ) -> Meeting:
     frame, nobody = side.frame, Excluded(None, None, False, len(queries), len(points))
     forward = Search(queries, points, sought[0], frame.metric, nobody, False, memory, points_as=side)
     nothing = not len(queries) or not len(points)
-    spared = Pruning() if nothing else narrowed(forward, pruning)
+    spared = Pruning() if nothing else narrowed(forward, pruning if onlooker is None else "never")
     if nothing or spared.settled > _MOST:
         return _apart(forward, sought[1], spared, radii, pruning)
     back = Search(points, queries, sought[1], frame.metric, nobody, False, memory, frame=frame)
@@ -167,9 +181,9 @@ def _met(
         Smallest(len(asked), min(k + max(2, k // 2), len(among)), SINGLE.entries, side.device)
         for k, asked, among in zip(sought, (queries, points), (points, queries), strict=True)
     )
-    tally = Tally(queries, points, frame, radii.points, radii.queries, memory, keep=True)
+    tally = Tally(queries, points, frame, radii.points, radii.queries, memory, keep=True, query_reach=radii.reach)
     depths = None if radii.typical is None else Depths(queries, points, frame, radii.typical, memory)
-    blocks = Blocks(Side(queries, frame, 0), side, memory // 2)
+    blocks = Blocks(Side(queries, frame, 0), side, memory // 2, onlooker=onlooker)
     for rows, columns, block in blocks:
         by_query.take(rows, columns, block)
         by_point.take_transposed(columns, rows, block)
@@ -191,9 +205,10 @@ def _apart(forward: Search, back: int, spared: Pruning, radii: _Radii, pruning: 
     queries, points, metric, memory = forward.queries, forward.points, forward.metric, forward.memory
     forward.run(SINGLE)
     backward = nearest(points, queries, back, metric=metric, memory=memory, pruning=pruning)
-    tally = tallied(queries, points, radii.points, radii.queries, metric, forward.excluded, memory, pruning, keep=True)[
-        0
-    ]
+    around = radii.points, radii.queries
+    tally, _ = tallied(
+        queries, points, *around, metric, forward.excluded, memory, pruning, keep=True, query_reach=radii.reach
+    )
     depths = None if radii.typical is None else _depths(forward, radii.typical)
     return _as_meeting(forward, spared, backward, tally, depths, radii)
 
@@ -227,5 +242,6 @@ def _as_meeting(
         None if radii.points is None else tally.around_points,
         None if radii.queries is None else turned(tally.around_queries),
         tally.pairs,
+        tally.pairs_around_queries,
         depths,
     )

@@ -16,11 +16,12 @@ from fourfold.errors import InputError
 from fourfold.neighbors.approximate import SearchQuality, nearest_approximate
 from fourfold.neighbors.approximate_counts import ball_counts_approximate
 from fourfold.neighbors.approximate_index import ApproximateIndex, IndexName, IndexOptions, indexed, the_library
-from fourfold.neighbors.counts import BallCounts, ball_counts, mutual_ball_counts
+from fourfold.neighbors.counts import ball_counts, mutual_ball_counts
 from fourfold.neighbors.distances import MetricName
 from fourfold.neighbors.exact import Neighbors, nearest
 from fourfold.neighbors.sharded import nearest_sharded
 from fourfold.neighbors.sharded_counts import ball_counts_sharded, mutual_ball_counts_sharded
+from fourfold.neighbors.tally import BallCounts
 
 __all__ = ["EXACT", "ApproximateSearch", "ExactSearch", "SearchName", "Searching", "ShardedSearch", "search_named"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fourfold.neighbors.blocks import Blocks
+from fourfold.neighbors.blocks import Blocks, Onlooker
 from fourfold.neighbors.exclusion import Excluded
 from fourfold.neighbors.frames import Frame
 from fourfold.neighbors.precision import DOUBLE, SINGLE, Precision
@@ -71,8 +71,8 @@ class Search:
         """Multiplications of one pass over all pairs."""
         return len(self.queries) * len(self.points) * self.frame.width * (0.5 if self.same else 1.0)
 
-    def run(self, precision: Precision) -> None:
-        """Settle every pending row, in this precision first."""
+    def run(self, precision: Precision, onlooker: Onlooker | None = None) -> None:
+        """Settle every pending row, in this precision first; the onlooker sees the products of that first turn."""
         if not len(self.points):
             self.pending = self.pending[:0]
         for step in dict.fromkeys((precision, SINGLE, DOUBLE)):
@@ -84,7 +84,8 @@ class Search:
             rows = np.arange(len(self.queries)) if halved else self.pending
             points = self.point_side(step)
             queries = points if halved else self.query_side(rows, step)
-            self.screen(Blocks(queries, points, self.memory // 2), rows, few)
+            self.screen(Blocks(queries, points, self.memory // 2, onlooker=onlooker), rows, few)
+            onlooker = None
             # Other precisions have no use for this copy of the points.
             self._points.pop(step.name, None)
         for row in self.pending:

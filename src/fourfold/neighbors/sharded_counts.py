@@ -8,11 +8,12 @@ from functools import partial
 import numpy as np
 
 from fourfold.engine import Engine, Shared
-from fourfold.neighbors.counts import BallCounts, ball_counts, balls, radii_of, turned
+from fourfold.neighbors.counts import ball_counts, balls, radii_of
 from fourfold.neighbors.distances import MetricName
 from fourfold.neighbors.pruning import PruningChoice
 from fourfold.neighbors.rows import Given
 from fourfold.neighbors.sharding import Pairs, Piece, pairs_of, part_of, pieces, shared
+from fourfold.neighbors.tally import BallCounts, turned
 
 __all__ = ["ball_counts_sharded", "count_within_sharded", "mutual_ball_counts_sharded"]
 

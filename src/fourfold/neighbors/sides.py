@@ -83,6 +83,11 @@ class Side:
         whole = self._whole(part)
         return whole if self.frame.metric == "hamming" else whole.to(self.device, self.precision.rows)
 
+    @property
+    def ready(self) -> bool:
+        """Whether the rows are held as they are multiplied."""
+        return self._ready is not None
+
     def given(self, part: slice) -> np.ndarray:
         """The same rows as they were given."""
         return self.values[part] if self.chosen is None else self.values[self.chosen[part]]
@@ -92,5 +97,5 @@ class Side:
         values = np.empty((stop - start, self.frame.width), dtype=self._kind)
         for top in range(start, stop, _STEP):
             some = slice(top, min(top + _STEP, stop))
-            values[top - start : some.stop - start] = self.frame.rows(self.given(some), self._kind)
+            self.frame.rows(self.given(some), self._kind, out=values[top - start : some.stop - start])
         return torch.from_numpy(values)

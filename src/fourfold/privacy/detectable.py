@@ -71,13 +71,13 @@ def noisy_copies(
     array, shape (P, d)
         float32; half as far from their source as the nearest other person is (in Euclidean distance).
     """
-    sources = np.asarray(images, dtype=np.float64)[rows]
+    sources = np.asarray(images[rows], dtype=np.float64)
     found = nearest_persons(images[rows], images, persons, 2, metric, memory)
     other = np.where(found.persons[:, 0] == persons[rows], found.persons[:, 1], found.persons[:, 0])
     # One image of that other person tells the length; which of them hardly matters.
     first = np.full(int(persons.max()) + 1, 0)
     first[persons[::-1]] = np.arange(len(persons))[::-1]
-    gap = np.linalg.norm(np.asarray(images, dtype=np.float64)[first[other]] - sources, axis=1)
+    gap = np.linalg.norm(np.asarray(images[first[other]], dtype=np.float64) - sources, axis=1)
     if metric == "euclidean":
         gap = np.minimum(gap, np.where(found.persons[:, 0] == persons[rows], found.distances[:, 1], gap))
     direction = rng.normal(size=sources.shape)

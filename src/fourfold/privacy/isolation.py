@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import sparse, stats
+from scipy import sparse
 
 from fourfold.privacy.predicates import (
     Calibration,
@@ -103,7 +103,11 @@ class Hits:
         if holdout < training:
             hits = np.bincount(row)[np.unique(row)] if len(row) else np.array([1])
             # Both chances are those of one hit in the set, given all hits of the predicate.
-            chances = [stats.hypergeom.pmf(1, training + holdout, hits, size).sum() for size in (training, holdout)]
+            predicates = np.bincount(hits)
+            chances = [
+                predicates @ isolation_in_cohort(training + holdout, size, len(predicates) - 1)
+                for size in (training, holdout)
+            ]
             scale = float(chances[0] / chances[1])
         return cls(matrix, training, holdout, weight * training, weight, scale)
 
@@ -294,12 +298,13 @@ def nearest_person(found: NearestPersons, training: int, labels: np.ndarray) -> 
     near, next_ = found.distances[:, 0], found.distances[:, 1]
     margin = np.divide(near, next_, out=np.ones_like(near), where=next_ > 0)
     order = np.argsort(margin, kind="stable")
-    counts = np.bincount(nearest, minlength=persons) @ labels
+    # Whole numbers, which float32 holds exactly: a float64 copy of the labels would take as much memory again, twice.
+    counts = (np.bincount(nearest, minlength=persons).astype(labels.dtype) @ labels).astype(np.float64)
     p_upper, p_lower = tails(counts)
     precision = {}
     for share in _SHARES:
         kept = nearest[order[: max(1, int(np.ceil(share * size)))]]
-        hits = np.bincount(kept, minlength=persons) @ labels
+        hits = (np.bincount(kept, minlength=persons).astype(labels.dtype) @ labels).astype(np.float64)
         precision[f"{share:g}"] = {
             "images": len(kept),
             "precision": float(hits[0] / len(kept)),

@@ -168,10 +168,12 @@ def _isolated(hits: Sequence[Hits]) -> np.ndarray:
     counts = np.zeros(hits[0].training + hits[0].holdout, dtype=np.int64)
     rows = [one for one in hits if one.nw <= _DECIDING * 1.001]
     for start, stop in ((0, hits[0].training), (hits[0].training, len(counts))):
-        alone = np.zeros((hits[0].matrix.shape[0], stop - start), dtype=bool)
+        # Image and person as one number, so that what isolates at several weights counts once.
+        pairs = [np.zeros(0, dtype=np.int64)]
         for one in rows:
             part = one.matrix[:, start:stop].tocsr()
             single = np.flatnonzero(np.diff(part.indptr) == 1)
-            alone[single, part[single].indices] = True
-        counts[start:stop] = alone.sum(axis=0)
+            pairs.append(single * (stop - start) + part.indices[part.indptr[single]])
+        alone = np.unique(np.concatenate(pairs)) % (stop - start)
+        counts[start:stop] = np.bincount(alone, minlength=stop - start)
     return counts

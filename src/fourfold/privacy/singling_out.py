@@ -17,7 +17,8 @@ from __future__ import annotations
 import numpy as np
 
 from fourfold.comparison import Comparison, Features
-from fourfold.neighbors import Neighbors
+from fourfold.neighbors import Neighbors, nearest
+from fourfold.neighbors.exact import merged
 from fourfold.privacy.contrast import one_sided
 from fourfold.privacy.detectable import Detectable, detectable_share, noisy_copies
 from fourfold.privacy.isolation import LABELLINGS, Cell, adjusted, labellings
@@ -176,6 +177,7 @@ def _fresh(comparison: Comparison, holdout: Features, reference: Features | None
     """The negative control: real persons as if synthetic, the reference set or half of the holdout."""
     if reference is not None:
         fresh, left, calibrating, name = reference, holdout, None, "reference"
+        known = None
     else:
         persons = person_numbers(holdout.patients, len(holdout))
         chosen = np.random.default_rng([comparison.seed, 23]).permutation(int(persons.max()) + 1)
@@ -184,7 +186,8 @@ def _fresh(comparison: Comparison, holdout: Features, reference: Features | None
         first = np.isin(persons, chosen[: len(chosen) // 2])
         fresh, left = holdout.take(np.flatnonzero(first)), holdout.take(np.flatnonzero(~first))
         calibrating, name = None, "half of the holdout"
-    found = _asked(comparison, fresh.values, left, calibrating, labels=_PLANTED_LABELLINGS)
+        known = _nearest_real(comparison, np.flatnonzero(first), fresh, left)
+    found = _asked(comparison, fresh.values, left, calibrating, labels=_PLANTED_LABELLINGS, known=known)
     cell = found.deciding
     upper, lower = adjusted(found.cells)
     return {
@@ -194,6 +197,15 @@ def _fresh(comparison: Comparison, holdout: Features, reference: Features | None
         "p": float(upper.min()),
         "p_avoidance": float(lower.min()),
     }
+
+
+def _nearest_real(comparison: Comparison, rows: np.ndarray, fresh: Features, left: Features) -> Neighbors:
+    """The nearest training and other holdout images of some holdout images, from those training images known."""
+    training = comparison.neighbors("holdout", "training", min(_NEAREST, len(comparison.training)))
+    others = nearest(
+        fresh.values, left.values, min(_NEAREST, len(left)), metric=comparison.distance, memory=comparison.memory
+    )
+    return merged(Neighbors(training.distances[rows], training.indices[rows]), others, len(comparison.training))
 
 
 def _counts(share: float, size: float) -> tuple[int, int]:

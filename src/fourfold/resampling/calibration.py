@@ -19,8 +19,10 @@ import numpy as np
 
 from fourfold.comparison import Comparison, Features
 from fourfold.errors import InputError
-from fourfold.resampling.draws import chunk_rows, deal, subsample, too_few
+from fourfold.neighbors.balls import Held
+from fourfold.resampling.draws import chunk_rows, deal, subsample, too_few, two_parts
 from fourfold.resampling.estimate import Estimate, normal_interval
+from fourfold.resampling.held import held_parts
 
 __all__ = ["calibrate"]
 
@@ -32,6 +34,8 @@ def calibrate(
     comparison: Comparison,
     *,
     observed: Callable[[str], float] | None = None,
+    of_chunks: Callable[[str, list[np.ndarray]], list[float]] | None = None,
+    of_held: Callable[[Held], float] | None = None,
     analytic: Callable[[int, int], float] | None = None,
     resized: Callable[[float, int, int, int], float] | None = None,
     equal_sizes: bool = False,
@@ -48,6 +52,11 @@ def calibrate(
     comparison : Comparison
     observed : callable or None
         Role (``"synthetic"``, ``"holdout"``) to the statistic on the full sets, where that is known more cheaply.
+    of_chunks : callable or None
+        Role and the row numbers of chunks of that set to the statistic on each, where that is known more cheaply.
+    of_held : callable or None
+        The statistic by how a set lies in the balls around training images, which reach to their fifth neighbours,
+        where that decides it: the parts behind the variances are then met once for all such scores.
     analytic : callable or None
         N and M to the null, for independent images. Used where no set has patients.
     resized : callable or None
@@ -84,12 +93,15 @@ def calibrate(
 
         def difference(t: Features, s: Features, h: Features | None) -> float:
             return statistic(t, s) - analytic(len(t), len(s))
+
+        def difference_held(s: Held, h: Held) -> float:
+            return of_held(s) - analytic(len(s.inside), len(s.containing))
     else:
         try:
             if holdout is not None and equal_sizes:
                 size = min(len(synthetic), len(holdout))
-                value = engine.chunked(training, synthetic, size, rng, value)
-                null = engine.chunked(training, holdout, size, rng, None if observed is None else observed("holdout"))
+                value = engine.chunked(training, synthetic, size, rng, _Known("synthetic", lambda _: value, of_chunks))
+                null = engine.chunked(training, holdout, size, rng, _Known("holdout", observed, of_chunks))
             elif holdout is not None:
                 null = statistic(training, holdout) if observed is None else observed("holdout")
                 null = engine.at_size(null, len(training), len(holdout), len(synthetic))
@@ -109,16 +121,25 @@ def calibrate(
             found, expected = engine.contrast(t, s, h, rng)
             return found - expected
 
+        def difference_held(s: Held, h: Held) -> float:
+            sizes = len(s.inside), len(h.containing), len(s.containing)
+            return of_held(s) - engine.at_size(of_held(h), *sizes)
+
     estimate = Estimate(value, null, null_source=source, reason=reason)
     scarce = too_few(*(one for one in (training, synthetic, holdout) if one is not None))
     if scarce is not None:
         return estimate.because(scarce)
     try:
         found, fresh = [], []
-        for _ in range(draws):
-            parts = zip(*(_two_parts(one, share, rng) for one in (training, synthetic, holdout)), strict=True)
-            found.append([difference(*part) for part in parts])
-            fresh.append(_fresh_pair(statistic, training, holdout, share, rng))
+        if of_held is not None and holdout is not None and not equal_sizes:
+            for one in held_parts(comparison, share, draws):
+                found.append([difference_held(*part) for part in one.contrasts])
+                fresh.append([of_held(part) for part in one.fresh])
+        else:
+            for _ in range(draws):
+                parts = zip(*(_two_parts(one, share, rng) for one in (training, synthetic, holdout)), strict=True)
+                found.append([difference(*part) for part in parts])
+                fresh.append(_fresh_pair(statistic, training, holdout, share, rng))
     except InputError as problem:
         return estimate.because(f"no interval: {problem}")
     if not np.isfinite(found).all() or not np.isfinite(fresh).all():
@@ -167,20 +188,29 @@ class _Engine:
         return null if self.resized is None else self.resized(null, n, h, m)
 
     def chunked(
-        self, training: Features, other: Features, size: int, rng: np.random.Generator, whole: float | None = None
+        self, training: Features, other: Features, size: int, rng: np.random.Generator, known: _Known | None = None
     ) -> float:
-        """Mean over disjoint chunks of about `size` images; `whole` is the statistic of all of them, where known."""
+        """Mean over disjoint chunks of about `size` images."""
         chunks = chunk_rows(other, size, rng)
         if len(chunks) == 1:
-            return self.statistic(training, other) if whole is None else whole
+            return self.statistic(training, other) if known is None or known.whole is None else known.whole(known.role)
+        if known is not None and known.chunks is not None:
+            return float(np.mean(known.chunks(known.role, chunks)))
         return float(np.mean([self.statistic(training, other.take(rows)) for rows in chunks]))
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Cheaper ways to the statistic on a whole set and on its chunks, where there are such ways."""
+
+    role: str
+    whole: Callable[[str], float] | None
+    chunks: Callable[[str, list[np.ndarray]], list[float]] | None
 
 
 def _two_parts(features: Features | None, share: float, rng: np.random.Generator) -> list[Features | None]:
     """Two disjoint random parts of a set; of none, none."""
-    if features is None:
-        return [None, None]
-    return [features.take(rows) for rows in deal(features, (share, share), rng)]
+    return [None, None] if features is None else [*two_parts(features, share, rng)]
 
 
 def _fresh_pair(

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 
 import numpy as np
 
 from fourfold.comparison import Features
+from fourfold.statistics.parts import chunked, dealt, group_numbers
 
-__all__ = ["FEWEST", "bootstrap_means", "chunk_rows", "deal", "leave_out", "subsample", "too_few"]
+__all__ = ["FEWEST", "bootstrap_means", "chunk_rows", "deal", "leave_out", "subsample", "too_few", "two_parts"]
 
-# Chunks of a set that are averaged, at most; further ones add cost and little precision.
-_CHUNKS = 8
 # Patients (or images, where they are unknown) in a set, below which no spread is told from it.
 FEWEST = 10
 
@@ -20,6 +18,11 @@ FEWEST = 10
 def subsample(features: Features, share: float, rng: np.random.Generator) -> Features:
     """A random `share` of the patients of a set (of its images where patients are unknown), at least one."""
     return features.take(deal(features, (share,), rng)[0])
+
+
+def two_parts(features: Features, share: float, rng: np.random.Generator) -> list[Features]:
+    """Two disjoint random parts of a set."""
+    return [features.take(rows) for rows in deal(features, (share, share), rng)]
 
 
 def deal(features: Features, shares: tuple[float, ...], rng: np.random.Generator) -> list[np.ndarray]:
@@ -37,15 +40,7 @@ def deal(features: Features, shares: tuple[float, ...], rng: np.random.Generator
     list of arrays
         Sorted row numbers.
     """
-    groups = _groups(features)
-    order = rng.permutation(groups.max(initial=-1) + 1)
-    edges = np.round(np.cumsum((0.0, *shares)) * len(order)).astype(int)
-    parts = []
-    for low, high in pairwise(edges):
-        chosen = np.zeros(len(order), dtype=bool)
-        chosen[order[low : max(high, low + 1)]] = True
-        parts.append(np.flatnonzero(chosen[groups]))
-    return parts
+    return dealt(_groups(features), shares, rng)
 
 
 def leave_out(features: Features, parts: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
@@ -60,10 +55,7 @@ def leave_out(features: Features, parts: int, rng: np.random.Generator) -> Itera
 
 def chunk_rows(features: Features, size: int, rng: np.random.Generator) -> list[np.ndarray]:
     """Row numbers of disjoint random chunks of about `size` images, patients kept together; all rows where one fits."""
-    count = max(1, round(len(features) / size))
-    if count == 1:
-        return [np.arange(len(features))]
-    return deal(features, (1 / count,) * min(count, _CHUNKS), rng)
+    return chunked(_groups(features), size, rng)
 
 
 def too_few(*sets: Features) -> str | None:
@@ -111,7 +103,4 @@ def bootstrap_means(
 
 
 def _groups(features: Features) -> np.ndarray:
-    """Patients as numbers from 0; every image its own where they are unknown."""
-    if features.patients is None:
-        return np.arange(len(features))
-    return np.unique(features.patients, return_inverse=True)[1]
+    return group_numbers(features.patients, len(features))

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from fourfold.comparison import Comparison, Features
+from fourfold.comparison.parts import held_by_parts
 from fourfold.errors import InputError
 from fourfold.neighbors import nearest
 from fourfold.resampling import Estimate, calibrate, chunk_rows, deal, leave_out, normal_interval, too_few
@@ -14,7 +15,7 @@ from fourfold.score import Metric, Score, register
 from fourfold.statistics import variance_of_mean
 from fourfold.variety.manifold import coverage, expected_coverage, recall
 from fourfold.variety.retrieval import occupancy_estimate, retrieval_score
-from fourfold.variety.vendi import vendi_influence, vendi_score, vendi_scores
+from fourfold.variety.vendi import Likeness, vendi_influence
 
 __all__ = ["NEIGHBORS"]
 
@@ -53,7 +54,16 @@ def _recall(comparison: Comparison) -> Score:
         _require_neighbors(comparison, role)
         return float((comparison.balls("training", role, NEIGHBORS).containing > 0).mean())
 
-    estimate = calibrate(statistic, comparison, observed=observed, equal_sizes=True, limits=(0.0, 1.0))
+    def of_chunks(role: str, chunks: list[np.ndarray]) -> list[float]:
+        held = held_by_parts(comparison, role, chunks, NEIGHBORS)
+        if held is None:
+            one = comparison.set(role)
+            return [statistic(comparison.training, one.take(rows)) for rows in chunks]
+        return [float(one.mean()) for one in held]
+
+    estimate = calibrate(
+        statistic, comparison, observed=observed, of_chunks=of_chunks, equal_sizes=True, limits=(0.0, 1.0)
+    )
     details: dict[str, object] = {"k": NEIGHBORS}
     if estimate.value is not None:
         details |= {"all_synthetic_images": observed("synthetic"), "images_compared": _equal_size(comparison)}
@@ -75,7 +85,13 @@ def _coverage(comparison: Comparison) -> Score:
         return float(_covered(comparison, role).mean())
 
     estimate = calibrate(
-        statistic, comparison, observed=observed, analytic=_expected, resized=_resized_coverage, limits=(0.0, 1.0)
+        statistic,
+        comparison,
+        observed=observed,
+        of_held=lambda part: float((part.inside > 0).mean()),
+        analytic=_expected,
+        resized=_resized_coverage,
+        limits=(0.0, 1.0),
     )
     columns = {}
     if estimate.value is not None:
@@ -130,12 +146,14 @@ def _vendi(comparison: Comparison) -> Score:
     if size < 2:
         return _score(VENDI, comparison, Estimate(None, reason=f"variety needs at least 2 images in a set, got {size}"))
     rng = np.random.default_rng([comparison.seed, len(synthetic), len(real)])
-    found, variances = [], []
+    found, variances, wholes = [], [], []
     for one in (synthetic, real):
-        whole, influence = vendi_influence(one.values)
         chunks = chunk_rows(one, size, rng)
-        score = whole if len(chunks) == 1 else np.mean([vendi_score(one.values[rows]) for rows in chunks])
-        found.append(float(score))
+        parts = [Likeness.of(one.values if len(chunks) == 1 else one.values[rows]) for rows in chunks]
+        summed = all(part.dual for part in parts) and sum(part.count for part in parts) == len(one)
+        wholes.append(Likeness.of_parts(parts) if summed else Likeness.of(one.values))
+        whole, influence = vendi_influence(one.values, wholes[-1])
+        found.append(whole if len(chunks) == 1 else float(np.mean([part.score(1.0) for part in parts])))
         variances.append(variance_of_mean(influence, one.patients))
     value, null = found
     limits = (1.0, float(size))
@@ -151,7 +169,7 @@ def _vendi(comparison: Comparison) -> Score:
         reason=_NO_HOLDOUT if comparison.holdout is None else None,
     )
     estimate = estimate if scarce is None else estimate.because(scarce)
-    first, second, last = vendi_scores(synthetic.values, (1, 2, math.inf))
+    first, second, last = (wholes[0].score(order) for order in (1.0, 2.0, math.inf))
     details = {"order": 1, "images_compared": size, "all_synthetic_images": first}
     details |= {"order_2": second, "order_infinity": last}
     return _score(VENDI, comparison, estimate, details=details)

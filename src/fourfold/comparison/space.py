@@ -1,91 +1,27 @@
-"""The three sets that every question is asked about.
-
-`Sets` are the prepared images of training, holdout and synthetic set. A `Comparison` is the same three in one
-feature space, with the neighbours between them, computed once however many metrics ask. A fourth, the reference set,
-serves attacks that need to know what patients look like in general: other patients again, in no other set.
-"""
+"""The three sets in one feature space, with the neighbours between them, computed once however many metrics ask."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, TypeVar
 
 import numpy as np
 
-from fourfold.images.sets import ImageSet
-from fourfold.neighbors import BallCounts, ClosePairs, Meeting, Neighbors, meetings
+from fourfold.comparison.parts import equal_parts, part_radii
+from fourfold.comparison.sets import Features, Role
+from fourfold.neighbors import BallCounts, ClosePairs, Meeting, Neighbors, Onlooker, meetings
 from fourfold.neighbors.balls import depth_in_balls, with_centres
+from fourfold.neighbors.exact import merged
 from fourfold.neighbors.searches import EXACT, Searching
 
-__all__ = ["NEIGHBORS", "Comparison", "Features", "Progress", "Role", "Sets", "Spaces", "no_progress"]
+__all__ = ["NEIGHBORS", "Comparison"]
 
-Role = Literal["training", "holdout", "synthetic", "reference"]
-Progress = Callable[[str, int, int], None]
+T = TypeVar("T")
 
 # Neighbours that one pass over a pair of sets finds, for whoever will ask: the fifth one for the manifold of real
 # images; the nearest images of two other patients, where no patient has more images than allow for that many.
 NEIGHBORS, _MOST_TOGETHER = 5, 32
-
-
-def no_progress(task: str, done: int, total: int) -> None:
-    """A progress callback that shows nothing."""
-
-
-@dataclass(frozen=True)
-class Features:
-    """One set in one feature space.
-
-    Parameters
-    ----------
-    values : array, shape (N, d)
-        float32, finite.
-    patients : array of int, shape (N,), or None
-        Equal numbers mean the same patient (or the same near-duplicate group); numbering is shared between
-        the training and the holdout set.
-    labels : array of str, shape (N,), or None
-        Classes, where each image has exactly one.
-    findings : mapping of str to array, shape (N,), or None
-        Named targets (`Entry.labels`), 1 present, 0 absent, NaN unknown; where images may have several.
-    """
-
-    values: np.ndarray
-    patients: np.ndarray | None = None
-    labels: np.ndarray | None = None
-    findings: Mapping[str, np.ndarray] | None = None
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def take(self, rows: np.ndarray) -> Features:
-        """The chosen rows."""
-        return Features(
-            self.values[rows],
-            None if self.patients is None else self.patients[rows],
-            None if self.labels is None else self.labels[rows],
-            None if self.findings is None else {name: column[rows] for name, column in self.findings.items()},
-        )
-
-
-@dataclass(frozen=True)
-class Sets:
-    """The prepared images of the three sets, and how to work on them.
-
-    `reference` is a third real set, where one was given; `thorough` asks for a full audit rather than a quick one.
-    """
-
-    training: ImageSet
-    synthetic: ImageSet
-    holdout: ImageSet | None = None
-    seed: int = 0
-    memory: int = 1 << 30
-    progress: Progress = no_progress
-    reference: ImageSet | None = None
-    thorough: bool = False
-
-    def take(self, rows: Mapping[Role, np.ndarray]) -> Sets:
-        """The chosen rows of the sets that are named, the other sets whole."""
-        return replace(self, **{role: getattr(self, role).take(own) for role, own in rows.items()})
 
 
 @dataclass
@@ -127,6 +63,7 @@ class Comparison:
     _found: dict[tuple[str, str], Neighbors] = field(default_factory=dict, repr=False)
     _counted: dict[tuple[str, str, int], BallCounts] = field(default_factory=dict, repr=False)
     _met: dict[str, Meeting] = field(default_factory=dict, repr=False)
+    _kept: dict[object, Any] = field(default_factory=dict, repr=False)
 
     def set(self, role: Role) -> Features:
         """The set of that role; raises ValueError where there is none."""
@@ -138,7 +75,13 @@ class Comparison:
     def take(self, rows: Mapping[Role, np.ndarray]) -> Comparison:
         """The chosen rows of the sets that are named, the other sets whole; neighbours are searched anew."""
         chosen = {role: self.set(role).take(own) for role, own in rows.items()}
-        return replace(self, **chosen, _found={}, _counted={}, _met={})
+        return replace(self, **chosen, _found={}, _counted={}, _met={}, _kept={})
+
+    def once(self, name: object, make: Callable[[], T]) -> T:
+        """What `make` gives, kept under a name for whoever asks again; it depends on this comparison only."""
+        if name not in self._kept:
+            self._kept[name] = make()
+        return self._kept[name]
 
     def neighbors(self, queries: Role, points: Role, k: int) -> Neighbors:
         """The `k` nearest `points` of each of the `queries`, nearest first.
@@ -152,21 +95,30 @@ class Comparison:
         found = self._found.get((queries, points))
         if found is None or found.distances.shape[1] < k:
             asked, among = self.set(queries), self.set(points)
-            same = queries == points
-            # Of the holdout, some ask for one neighbour and others for many: it is searched once.
-            wanted = max(k, self.depth) if (queries, points) == ("synthetic", "holdout") else k
-            found = self.searching.nearest(
-                asked.values,
-                among.values,
-                wanted,
-                metric=self.distance,
-                query_groups=asked.patients if same else None,
-                point_groups=among.patients if same else None,
-                exclude_self=same,
-                memory=self.memory,
-            )
+            if queries == points:
+                found = self.among_themselves(asked, k)
+            else:
+                # Of the holdout, some ask for one neighbour and others for many: it is searched once.
+                wanted = max(k, self.depth) if (queries, points) == ("synthetic", "holdout") else k
+                found = self.searching.nearest(
+                    asked.values, among.values, wanted, metric=self.distance, memory=self.memory
+                )
             self._found[queries, points] = found
         return Neighbors(found.distances[:, :k], found.indices[:, :k])
+
+    def among_themselves(self, one: Features, k: int, **more: Any) -> Neighbors:
+        """The nearest other images (of other patients) of each image of a set."""
+        return self.searching.nearest(
+            one.values,
+            one.values,
+            k,
+            metric=self.distance,
+            query_groups=one.patients,
+            point_groups=one.patients,
+            exclude_self=True,
+            memory=self.memory,
+            **more,
+        )
 
     def nearest_real(self, role: Role) -> Neighbors:
         """The nearest images of training and holdout set together, numbered in this order, the holdout last.
@@ -182,11 +134,7 @@ class Comparison:
         """
         k = min(self._together, len(self.training), len(self.set("holdout")))
         mine, theirs = (self.neighbors(role, points, k) for points in ("training", "holdout"))
-        distances = np.concatenate([mine.distances, theirs.distances], axis=1)
-        indices = np.concatenate([mine.indices, theirs.indices + len(self.training)], axis=1)
-        # Stable: of images at one distance those of the training set come first, as their row numbers do.
-        order = np.argsort(distances, axis=1, kind="stable")[:, :k]
-        return Neighbors(*(np.take_along_axis(values, order, axis=1) for values in (distances, indices)))
+        return merged(mine, theirs, len(self.training))
 
     def radii(self, role: Role, k: int) -> np.ndarray:
         """Distance of each image of a set to its `k`-th nearest other one (of another patient), shape (N,).
@@ -237,6 +185,15 @@ class Comparison:
         close: ClosePairs | None = self._met[role].close if role in self._met else None
         return close.within(radii) if close is not None and close.reach(radii) else None
 
+    def near_pairs(self, role: Role) -> ClosePairs | None:
+        """Pairs of a training image and an image of a set, as far as equal parts of that set need them.
+
+        None where the one pass over the pairs kept none: there is one part only, see `fourfold.comparison.parts`, or
+        there are too many pairs.
+        """
+        self._meet(role, "training")
+        return self._met[role].near if role in self._met else None
+
     def within(self, role: Role, radii: np.ndarray) -> BallCounts:
         """How a set falls into the balls of given radii, shape (N,), around the training images."""
         pairs = self.close_pairs(role, radii)
@@ -266,6 +223,33 @@ class Comparison:
         points = self.training.values[typical]
         return depth_in_balls(self.set(role).values, points, radii[typical], metric=self.distance, memory=self.memory)
 
+    def show(self, training: Onlooker, synthetic: Onlooker, between: Onlooker) -> bool:
+        """Let onlookers see the products of the searches that most metrics ask for, and keep what those find.
+
+        Parameters
+        ----------
+        training, synthetic : Onlooker
+            Of all pairs within either set, each once.
+        between : Onlooker
+            Of all pairs of a synthetic (row) and a training image (column).
+
+        Returns
+        -------
+        bool
+            False, and nothing was shown, where these searches are done already, or not by products of features, or
+            where `depth` does not tell that somebody will ask for their neighbours.
+        """
+        sets: tuple[Role, Role] = ("training", "synthetic")
+        done = self._met or any((role, role) in self._found for role in sets)
+        plain = all(self.set(role).values.dtype == np.float32 and len(self.set(role)) > NEIGHBORS for role in sets)
+        asked = self.depth > NEIGHBORS
+        if done or not asked or not plain or self.searching is not EXACT or self.distance != "euclidean":
+            return False
+        for role, onlooker in zip(sets, (training, synthetic), strict=True):
+            self._found[role, role] = self.among_themselves(self.set(role), NEIGHBORS, onlooker=onlooker)
+        self._meet("synthetic", "training", onlookers={"synthetic": between})
+        return True
+
     @property
     def _together(self) -> int:
         """Neighbours that one pass finds."""
@@ -273,7 +257,7 @@ class Comparison:
         most = 1 if patients is None else int(np.unique(patients, return_counts=True)[1].max(initial=1))
         return max(NEIGHBORS, self.depth, 2 * most + 1 if 2 * most < _MOST_TOGETHER else 0)
 
-    def _meet(self, queries: Role, points: Role) -> None:
+    def _meet(self, queries: Role, points: Role, onlookers: Mapping[str, Onlooker] | None = None) -> None:
         """Ask everything about training set and the others in one pass each, the holdout riding along."""
         others = {queries, points} - {"training"}
         if "training" not in (queries, points) or len(others) != 1 or others <= {"reference"} or self._met:
@@ -286,6 +270,9 @@ class Comparison:
         if len(self.training) < least or not roles:
             return
         radii = self.radii("training", NEIGHBORS)
+        own = {role: self.radii(role, NEIGHBORS) for role in roles}
+        in_parts = {role: part_radii(self, role, NEIGHBORS) for role in roles if len(equal_parts(self, role)) > 1}
+        in_parts = {role: reach for role, reach in in_parts.items() if np.isfinite(reach).all()}
         self._met.update(
             meetings(
                 {role: self.set(role).values for role in roles},
@@ -294,27 +281,14 @@ class Comparison:
                 back=NEIGHBORS,
                 metric=self.distance,
                 point_radii=radii,
-                set_radii={role: self.radii(role, NEIGHBORS) for role in roles},
+                set_radii=own,
+                set_reach={role: np.maximum(own[role], further) for role, further in in_parts.items()},
                 typical_radii=np.where(radii <= np.median(radii), radii, 0.0),
                 memory=self.memory,
+                onlookers=onlookers,
             )
         )
         for role, met in self._met.items():
             self._found[role, "training"], self._found["training", role] = met.nearest_points, met.nearest_queries
             self._counted[role, "training", NEIGHBORS] = met.around_points
             self._counted["training", role, NEIGHBORS] = met.around_queries
-
-
-@dataclass(frozen=True)
-class Spaces:
-    """The sets as images and in every feature space, for questions that choose among spaces.
-
-    Parameters
-    ----------
-    sets : Sets
-    comparisons : mapping of str to Comparison
-        By name of the feature space, the leading one first; rows are those of `sets`.
-    """
-
-    sets: Sets
-    comparisons: Mapping[str, Comparison]
