@@ -101,6 +101,17 @@ def test_streamed_work_that_always_kills_its_worker_is_given_up(ray_engine, piec
         list(ray_engine.stream(pieces.AlwaysDie, [0]))
 
 
+def test_streamed_work_that_lost_what_it_shares_is_done_again(monkeypatch):
+    exceptions = pytest.importorskip("ray", reason="the extra [ray] is not installed").exceptions
+    from fourfold.engine import ray_data
+    from fourfold.engine.outcome import Outcome
+
+    lost = Outcome(error=exceptions.RayError("lost with its machine"))
+    rounds = iter([[(0, Outcome(5)), (1, lost)], [(1, Outcome(7))]])
+    monkeypatch.setattr(ray_data, "_round", lambda *given: next(rounds))
+    assert dict(ray_data.streamed(None, ["a", "b"], 2, False)) == {0: 5, 1: 7}
+
+
 @pytest.mark.parametrize("name", ["process_engine", "ray_engine"])
 def test_a_bounded_number_of_pieces_is_under_way(name, request, pieces, tmp_path):
     engine = request.getfixturevalue(name)

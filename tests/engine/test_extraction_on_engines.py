@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from fourfold.engine import LOCAL
-from fourfold.errors import InputError
+from fourfold.errors import FourfoldError, InputError
 from fourfold.features import FeatureStore, extract, get
 from fourfold.features.remote import RemoteStore
 from fourfold.images import open_set, prepare
@@ -78,6 +78,19 @@ class _Idle(type(LOCAL)):
 
     def stream(self, make, pieces, accelerated=False):
         raise AssertionError("nothing is left to compute")
+
+
+class _Forgetful(_Idle):
+    """An engine that gives only some of the results."""
+
+    def stream(self, make, pieces, accelerated=False):
+        work = make()
+        return iter([(place, work(piece)) for place, piece in enumerate(pieces) if place != 1])
+
+
+def test_an_engine_that_loses_a_part_is_an_error_and_never_a_feature_of_nought(films, pieces):
+    with pytest.raises(FourfoldError, match=r"^the engine 'local' gave features of 22 of 30 images; run it again$"):
+        extract(films, pieces.Moments(), batch_size=4, engine=_Forgetful())
 
 
 def test_workers_write_shards_where_a_url_says(engine, films, pieces, tmp_path):

@@ -43,8 +43,10 @@ def streamed(
         try:
             for place, outcome in _round(make, left, workers, accelerated):
                 if place in left:
+                    # Taken out of what is left once it is there: work that lost what it shares is done again.
+                    result = outcome.get()
                     del left[place]
-                    yield place, outcome.get()
+                    yield place, result
         except RayError as error:
             cause = error
         fruitless = fruitless + 1 if len(left) == before else 0

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from fourfold.engine import LOCAL, Engine
-from fourfold.errors import InputError
+from fourfold.errors import FourfoldError, InputError
 from fourfold.features.computing import Computation, Part, Writer, computed
 from fourfold.features.extractor import FeatureExtractor
 from fourfold.features.store import SHARD_ROWS
@@ -119,6 +119,10 @@ def extract(
                 done += len(values)
                 if progress is not None:
                     progress(task, done, len(contents))
+        if done != len(contents):
+            raise FourfoldError(
+                f"the engine {engine.name!r} gave features of {done} of {len(contents)} images; run it again"
+            )
     if len(contents) == len(digests):
         return found
     place_of = {digest: place for place, digest in enumerate(contents)}
