@@ -9,10 +9,12 @@ import pytest
 from fourfold import evaluation  # noqa: F401 - fills the register
 from fourfold.comparison import Comparison, Features, Spaces
 from fourfold.errors import InputError
+from fourfold.fidelity import kernel_seen, scores
 from fourfold.images.phantoms import phantoms
 from fourfold.neighbors import blocks
 from fourfold.opening import open_sets
-from fourfold.planning import Sizes, neighbour_passes
+from fourfold.planning import Sizes, kernel_passes, neighbour_passes, passes
+from fourfold.planning.passes import kernel_sees
 from fourfold.planning.work import changes, copy_queries
 from fourfold.privacy.copies import find_copies
 from fourfold.privacy.representations import FURTHER, REPRESENTATIONS
@@ -43,7 +45,7 @@ def made(monkeypatch):
     return counted
 
 
-def comparison_of(holdout=True):
+def comparison_of(holdout=True, **more):
     rng = np.random.default_rng(0)
 
     def drawn(role, first):
@@ -53,12 +55,14 @@ def comparison_of(holdout=True):
 
     training, synthetic = drawn("training", 0), drawn("synthetic", 0)
     synthetic = Features(synthetic.values, None, synthetic.labels)
-    return Comparison("normal", training, synthetic, drawn("holdout", 1000) if holdout else None, depth=32)
+    return Comparison(
+        "normal", training, synthetic, drawn("holdout", 1000) if holdout else None, **{"depth": 32, **more}
+    )
 
 
-def counted(asked, sizes):
+def counted(asked, sizes, **more):
     found = Counter()
-    for one in neighbour_passes(asked, sizes):
+    for one in neighbour_passes(asked, sizes, **more):
         found[frozenset((sizes.of(one.queries), sizes.of(one.points)))] += one.pairs
     return found
 
@@ -106,6 +110,60 @@ def test_the_passes_of_many_metrics_are_those_of_one():
     one = neighbour_passes(["fidelity/precision"], SIZES)
     assert neighbour_passes(["fidelity/precision", "variety/coverage", "privacy/authenticity"], SIZES) == one
     assert sum(each.times for each in one) == 5
+
+
+@pytest.fixture
+def watched(monkeypatch):
+    """As if sets of this size were worth seeing; no kernel distance has passes of its own."""
+    monkeypatch.setattr(kernel_seen, "_WORTH_SEEING", 1)
+    monkeypatch.setattr(passes, "_WORTH_SEEING", 1)
+
+    def own(*_, **__):
+        raise AssertionError("a kernel distance has products of its own")
+
+    monkeypatch.setattr(scores, "kernel_distance_with_variance", own)
+
+
+@pytest.mark.parametrize("asked", [["fidelity/kernel_distance"], ["fidelity/kernel_distance", "variety/coverage"]])
+@pytest.mark.parametrize("holdout", [True, False])
+def test_a_kernel_distance_that_sees_neighbours_makes_their_passes_and_no_others(asked, holdout, watched, made):
+    comparison = comparison_of(holdout)
+    for metric in metrics():
+        if metric.key in asked:
+            metric.compute(comparison)
+    sizes = SIZES if holdout else Sizes(SIZES.training, SIZES.synthetic)
+    assert kernel_sees(sizes, WIDTH, comparison.depth)
+    assert made == counted(asked, sizes, seen=True)
+    both = [one for one in neighbour_passes(asked, sizes, seen=True) if one.purpose == "both"]
+    assert [(one.queries, one.points) for one in both] == [(one.queries, one.points) for one in kernel_passes(sizes)]
+
+
+@pytest.mark.parametrize("more", [{"depth": 5}, {"distance": "cosine"}, {"alone": False}, {}])
+def test_a_kernel_distance_sees_neighbours_where_a_plan_says_so(more, watched):
+    comparison = comparison_of(**{name: given for name, given in more.items() if name != "alone"})
+    if "alone" in more:
+        comparison.synthetic = Features(comparison.synthetic.values, np.arange(SIZES.synthetic) // 2)
+    said = kernel_sees(SIZES, WIDTH, **{"depth": 32, **more})
+    assert (kernel_seen.seen_kernel_distance(comparison) is not None) == said == (not more)
+
+
+def test_a_plan_knows_from_which_size_a_kernel_distance_sees_neighbours():
+    assert passes._WORTH_SEEING == kernel_seen._WORTH_SEEING
+
+
+def test_parts_of_a_larger_set_are_searched_within_themselves(monkeypatch):
+    pairs, original = [], blocks.Blocks.__iter__
+
+    def noted(self):
+        pairs.append(self.queries.count * self.points.count * (0.5 if self.same else 1.0))
+        yield from original(self)
+
+    monkeypatch.setattr(blocks.Blocks, "__iter__", noted)
+    sizes, rng = Sizes(training=150, synthetic=400, holdout=37), np.random.default_rng(0)
+    sets = [Features(rng.normal(size=(sizes.of(role), 6)).astype(np.float32)) for role in sizes.roles]
+    Comparison("normal", *sets).neighbors("synthetic", "training", 1)
+    assert sum(pairs) == pytest.approx(sum(one.pairs for one in neighbour_passes(["variety/recall"], sizes)), rel=0.01)
+    assert len(pairs) == 5 + 8
 
 
 def test_over_an_engine_there_are_more_passes():

@@ -24,12 +24,12 @@ def planned():
 
 def test_a_plan_has_every_step_with_time_and_memory(planned):
     names = [step.name for step in planned.steps]
-    assert names == ["reading", "features", "neighbours", *ONLY]
+    assert names == ["reading", "features", "neighbours", "draws", *ONLY]
     assert planned.timed
     assert planned.seconds.wall > 0
     assert all(step.seconds.wall >= step.seconds_at_best.wall >= 0 for step in planned.steps)
     assert planned.memory > planned.held > 0
-    assert planned.passes == 5
+    assert planned.passes == 6
 
 
 def test_the_document_is_valid_and_its_constants_give_the_same_plan(planned, tmp_path):
@@ -74,7 +74,7 @@ def test_without_a_measurement_there_are_counts_alone():
     found = plan(60, 60, 30, **SMALL, measure=False)
     assert not found.timed
     assert found.seconds.wall == 0
-    assert found.passes == 5
+    assert found.passes == 6
     assert found.multiplications > 0
     assert found.memory > 0
     text = "\n".join(lines(found))

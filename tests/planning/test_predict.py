@@ -1,6 +1,7 @@
 """Predictions follow what was counted and measured."""
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
@@ -8,14 +9,14 @@ from fourfold.evaluation import asked_metrics
 from fourfold.planning import Constants, Law, Seconds, Sizes
 from fourfold.planning.advice import advised
 from fourfold.planning.cluster import EFFICIENCY, START
-from fourfold.planning.constants import READING, features_step, neighbours_step
+from fourfold.planning.constants import READING, draws_step, features_step, neighbours_step
 from fourfold.planning.law import timed
 from fourfold.planning.predict import predicted
-from fourfold.planning.work import metric_work
+from fourfold.planning.work import Kind, metric_work
 
 ASKED = asked_metrics(None)
 EACH = Seconds(1e-9, 2e-9)
-KINDS = ("search", "kernel", "moments", "roots", "dealt moments", "dealt roots", "changes", "neighbours")
+KINDS = get_args(Kind)
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +25,7 @@ def constants():
     laws = {READING: Law(Seconds(1, 1), EACH)}
     for space in widths:
         laws |= {features_step(space): Law(unit=Seconds(1e-3, 1e-3)), neighbours_step(space): Law(unit=EACH)}
+        laws[draws_step(space)] = Law(unit=EACH)
     for metric in ASKED:
         for space in (None, *widths):
             laws[metric.key, space] = Law(Seconds(0.1, 0.1), Seconds(1e-4, 1e-4))
@@ -62,7 +64,7 @@ def test_neighbours_grow_by_the_square_and_features_in_proportion(constants):
 
 
 def test_what_is_drawn_stops_growing(constants):
-    key = ("variety/coverage", "wide")
+    key = ("draws", "wide")
     small, large, larger = (steps_of(Sizes(n, n, n), constants)[key] for n in (100, 1000, 100_000))
     assert small.seconds.wall < large.seconds.wall
     assert larger.seconds == large.seconds
@@ -72,6 +74,26 @@ def test_a_bound_from_few_components_can_only_spare(constants):
     short, long = (steps_of(Sizes(n, n, n), constants)["neighbours", "wide"] for n in (1000, 50_000))
     assert short.seconds_at_best == short.seconds
     assert long.seconds_at_best.wall < 0.2 * long.seconds.wall
+
+
+def test_where_the_kernel_distance_sees_neighbours_it_has_no_passes_and_they_are_not_spared(constants):
+    sizes, kernel = Sizes(50_000, 50_000, 5000), ("fidelity/kernel_distance", "wide")
+    own, seen = (steps_of(sizes, constants, seen=spaces) for spaces in ((), ("wide",)))
+    assert (own[kernel].passes, seen[kernel].passes) == (3, 0)
+    assert own[kernel].multiplications == pytest.approx(512 * seen[kernel].multiplications)
+    searched = "neighbours", "wide"
+    assert seen[searched].multiplications == own[searched].multiplications
+    assert seen[searched].seconds_at_best.wall > 2 * own[searched].seconds_at_best.wall
+    assert seen["neighbours", "narrow"] == own["neighbours", "narrow"]
+
+
+def test_parts_are_drawn_once_however_many_metrics_ask(constants):
+    for names in (["fidelity/precision"], ["fidelity/precision", "fidelity/density", "variety/coverage"]):
+        found = predicted(asked_metrics(names), Sizes(900, 900, 400), constants, memory=1 << 30)
+        assert [step.name for step in found].count("draws") == len(constants.widths)
+    without = predicted(asked_metrics(["fidelity/precision"]), Sizes(900, 900), constants, memory=1 << 30)
+    assert "draws" not in [step.name for step in without]
+    assert without[-1].multiplications > 0
 
 
 def test_workers_share_features_and_neighbours_and_nothing_else(constants):

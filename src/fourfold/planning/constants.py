@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from fourfold.planning.law import Law, Seconds
 from fourfold.planning.work import Kind
 
-__all__ = ["READING", "Constants", "Step", "features_step", "neighbours_step"]
+__all__ = ["READING", "Constants", "Step", "draws_step", "features_step", "neighbours_step"]
 
 Step = tuple[str, str | None]
 """What is done, and in which feature space: ``("variety/coverage", "radiomics")``."""
@@ -60,3 +60,8 @@ def features_step(space: str) -> Step:
 def neighbours_step(space: str) -> Step:
     """All passes over whole sets in one space."""
     return ("neighbours", space)
+
+
+def draws_step(space: str) -> Step:
+    """Random parts of the sets in one space, for the intervals of all scores that share them."""
+    return ("draws", space)

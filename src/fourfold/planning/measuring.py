@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from fourfold.answers import BY_DISTANCE_ALONE
 from fourfold.comparison import Comparison, Progress, Role, Sets, Spaces
+from fourfold.errors import InputError
 from fourfold.feature_spaces import compared_in
 from fourfold.features import FeatureExtractor
 from fourfold.images.sets import ImageSet
 from fourfold.opening import Opened, open_sets
-from fourfold.planning.constants import READING, Constants, Step, features_step, neighbours_step
+from fourfold.planning.constants import READING, Constants, Step, draws_step, features_step, neighbours_step
+from fourfold.planning.draws import DRAWS, HELD, part_share, shared_draws
 from fourfold.planning.law import Law, Seconds, timed
 from fourfold.planning.memory import resident
 from fourfold.planning.passes import neighbour_passes
@@ -21,6 +24,7 @@ from fourfold.planning.separately import SEPARATELY, copies_laws, networks_laws
 from fourfold.planning.sizes import Sizes
 from fourfold.planning.work import ONCE, Kind, metric_work
 from fourfold.privacy.working import working_images
+from fourfold.resampling.held import held_parts
 from fourfold.score import Metric
 
 __all__ = ["LARGEST_PILOT", "measured"]
@@ -149,8 +153,19 @@ class _Clock:
             if metric.key in apart or (metric.key in ONCE and not last):
                 continue
             for space, subject in self._subjects(metric):
+                if metric.key in HELD and size.holdout:
+                    self._draw(space, size)
                 self._time((metric.key, space), size, lambda what=subject, one=metric: one.compute(what))
         self._turn += 1
+
+    def _draw(self, space: str, size: Sizes) -> None:
+        """Time the parts that several metrics share, before the first of them."""
+        comparison, step = self.comparisons[space], draws_step(space)
+        if any(done == size for done, _ in self._taken.get(step, ())):
+            return
+        # Where so few patients have no balls, the metrics will say so.
+        with suppress(InputError):
+            self._time(step, size, lambda: held_parts(comparison, part_share(size), DRAWS))
 
     def laws(self, asked: Sequence[Metric], constants: Constants) -> dict[Step, Law]:
         """The lines through what was timed, the products taken off."""
@@ -168,6 +183,9 @@ class _Clock:
         """Units of a step, and the time of its products."""
         name, space = step
         width = 0 if space is None else constants.widths[space]
+        if name == "draws":
+            searches = shared_draws(size)
+            return searches.units, constants.rate("search", width) * (searches.pairs * width)
         if "/" not in name:
             return float(size.images), Seconds()
         work = metric_work(
@@ -196,7 +214,8 @@ class _Clock:
             if (metric.spaces is None or space in metric.spaces)
             and (one.distance != "hamming" or metric.key in BY_DISTANCE_ALONE)
         ]
-        if neighbour_passes([metric.key], Sizes(9, 9, 9)):
+        # The kernel distance would see them, and be timed with them.
+        if neighbour_passes([metric.key], Sizes(9, 9, 9)) or metric.key == "fidelity/kernel_distance":
             for space in spaces:
                 self.comparisons[space].neighbors("synthetic", "training", 1)
         return [(space, self.comparisons[space]) for space in spaces]

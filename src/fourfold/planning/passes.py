@@ -2,7 +2,8 @@
 
 Neighbours between training, synthetic and holdout set come from one pass a pair of sets in each feature space, however
 many metrics ask (`fourfold.comparison`); a set against itself takes half the products. A few metrics have passes of
-their own, and the kernel distance takes means over all pairs. Over an engine each question is a pass of its own.
+their own, and the kernel distance takes means over all pairs: from the products of the neighbours where it can see
+them. Over an engine each question is a pass of its own.
 """
 
 from __future__ import annotations
@@ -11,24 +12,28 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from fourfold.comparison import Role
+from fourfold.comparison import NEIGHBORS, Role
+from fourfold.planning.draws import equal_parts
 from fourfold.planning.sizes import Sizes
 
-__all__ = ["MEETING", "Pass", "kernel_passes", "neighbour_passes"]
+__all__ = ["MEETING", "Pass", "kernel_passes", "kernel_sees", "neighbour_passes"]
 
-Purpose = Literal["neighbours", "kernel"]
+Purpose = Literal["neighbours", "kernel", "both"]
 
 # Fewer images have no meeting: sets are searched one by one, and it does not matter how.
-_LEAST = 6
+_LEAST = NEIGHBORS + 1
+# Entries of a training set below which the kernel distance has passes of its own, see `fourfold.fidelity.kernel_seen`;
+# and parts of a set, each as large as another set, whose images have balls of their own.
+_WORTH_SEEING, _PARTS = 1 << 22, 8
 
 
 @dataclass(frozen=True)
 class Pass:
-    """One multiplication of every image of a set with every image of another.
+    """One multiplication of every image of a set with every image of another, or of parts of a set within themselves.
 
     Parameters
     ----------
-    purpose : {"neighbours", "kernel"}
+    purpose : {"neighbours", "kernel", "both"}
     queries, points : str
         Roles of the two sets.
     times : int
@@ -113,7 +118,9 @@ _NEED_HOLDOUT = frozenset(
 _SHARDED: dict[Role, int] = {"synthetic": 8, "holdout": 6}
 
 
-def neighbour_passes(asked: Iterable[str], sizes: Sizes, *, sharded: bool = False) -> tuple[Pass, ...]:
+def neighbour_passes(
+    asked: Iterable[str], sizes: Sizes, *, sharded: bool = False, seen: bool = False
+) -> tuple[Pass, ...]:
     """The passes that neighbours take in one feature space.
 
     Parameters
@@ -123,13 +130,22 @@ def neighbour_passes(asked: Iterable[str], sizes: Sizes, *, sharded: bool = Fals
     sizes : Sizes
     sharded : bool
         Over an engine, where a pair of sets is passed over for each question.
+    seen : bool
+        Whether the kernel distance sees them, see `kernel_sees`: it then begins them, whoever else asks.
 
     Returns
     -------
     tuple of Pass
     """
     wanted = {name for name in asked if sizes.holdout or name not in _NEED_HOLDOUT}
-    found = [_pass("neighbours", *pair, times, sizes) for pair, times in _shared(wanted, sizes, sharded).items()]
+    met = (bool(wanted & MEETING) or seen) and sizes.training >= _LEAST
+    also = {(one.queries, one.points) for one in kernel_passes(sizes)} if seen else set()
+    found = [
+        _pass("both" if pair in also else "neighbours", *pair, times, sizes)
+        for pair, times in _shared(wanted, sizes, met, sharded).items()
+    ]
+    if met and not sharded:
+        found += _in_parts(sizes)
     for names, own in _OWN.items():
         if wanted.isdisjoint(names) or ("privacy/holdout_independence" in names and not sizes.holdout):
             continue
@@ -146,21 +162,53 @@ def kernel_passes(sizes: Sizes) -> tuple[Pass, ...]:
     pairs: tuple[tuple[Role, Role], ...] = (
         ("training", "training"),
         ("synthetic", "synthetic"),
-        ("training", "synthetic"),
+        ("synthetic", "training"),
     )
     return tuple(_pass("kernel", *pair, 1, sizes) for pair in pairs)
 
 
-def _shared(wanted: set[str], sizes: Sizes, sharded: bool) -> dict[tuple[Role, Role], int]:
+def kernel_sees(sizes: Sizes, width: int, depth: int, *, alone: bool = True, distance: str = "euclidean") -> bool:
+    """Whether the kernel distance takes its sums from the products of the neighbours.
+
+    Parameters
+    ----------
+    sizes : Sizes
+    width : int
+        Features.
+    depth : int
+        Neighbours that other metrics ask for.
+    alone : bool
+        Whether each image of training and synthetic set is one patient, or patients are unknown.
+    distance : str
+        Of the feature space.
+    """
+    large = sizes.training * width >= _WORTH_SEEING and min(sizes.training, sizes.synthetic) >= _LEAST
+    return large and alone and depth > NEIGHBORS and distance == "euclidean"
+
+
+def _shared(wanted: set[str], sizes: Sizes, met: bool, sharded: bool) -> dict[tuple[Role, Role], int]:
     """The passes whose results every metric may use, and how often each is done."""
     others: list[Role] = [role for role in ("synthetic", "holdout") if sizes.of(role) >= _LEAST]
     found: dict[tuple[Role, Role], int] = {}
-    if wanted & MEETING and sizes.training >= _LEAST and others:
+    if met and others:
         found |= {(role, role): 1 for role in ("training", *others)}
         found |= {(role, "training"): _SHARDED[role] if sharded else 1 for role in others}
     if sizes.holdout:
         found |= {pair: 1 for name, pair in _ASIDE.items() if name in wanted}
     return found
+
+
+def _in_parts(sizes: Sizes) -> list[Pass]:
+    """Each part of the larger of synthetic set and holdout against itself, where the other is a fraction of it."""
+    pair: tuple[Role, Role] = ("synthetic", "holdout")
+    if min(map(sizes.of, pair)) < _LEAST:
+        return []
+    parts = {role: equal_parts(sizes.of(role), min(map(sizes.of, pair))) for role in pair}
+    return [
+        _pass("neighbours", role, role, 1, sizes, min(count, _PARTS) / count**2)
+        for role, count in parts.items()
+        if count > 1
+    ]
 
 
 def _pass(purpose: Purpose, queries: Role, points: Role, times: int, sizes: Sizes, share: float = 1.0) -> Pass:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from fourfold.comparison import Progress, Role, no_progress
 from fourfold.errors import InputError
 from fourfold.evaluation import DEFAULT_FEATURES, asked_metrics
@@ -19,6 +21,7 @@ from fourfold.planning.advice import advised
 from fourfold.planning.constants import Constants
 from fourfold.planning.measuring import LARGEST_PILOT, measured
 from fourfold.planning.memory import held_bytes
+from fourfold.planning.passes import kernel_sees
 from fourfold.planning.pilot import drawn, phantom_sets
 from fourfold.planning.predict import predicted
 from fourfold.planning.results import Plan
@@ -100,7 +103,7 @@ def plan(
     given = {"training": train, "synthetic": synthetic, "holdout": holdout, "reference": reference}
     sources = {role: source for role, source in given.items() if source is not None}
     extractors = [get_extractor(one) if isinstance(one, str) else one for one in features]
-    with _opened(sources, image_size, splits or {}, reading or {}) as (sizes, pilot):
+    with _opened(sources, image_size, splits or {}, reading or {}) as (sizes, alone, pilot):
         found = constants or measured(
             asked,
             extractors,
@@ -117,7 +120,15 @@ def plan(
     if missing:
         raise InputError(f"the constants do not cover the feature space {missing[0]!r}; measure them again")
     sharded = engine == "ray"
-    options = {"memory": memory, "thorough": thorough, "workers": workers, "sharded": sharded}
+    depth = max((metric.neighbors for metric in asked), default=1)
+    seen = [
+        extractor.name
+        for extractor in extractors
+        if not sharded
+        and "fidelity/kernel_distance" in {metric.key for metric in asked}
+        and kernel_sees(sizes, found.widths[extractor.name], depth, alone=alone, distance=extractor.distance)
+    ]
+    options = {"memory": memory, "thorough": thorough, "workers": workers, "sharded": sharded, "seen": seen}
     steps = predicted(asked, sizes, found, **options)
     timing = bool(found.laws)
     return Plan(
@@ -146,8 +157,8 @@ def _opened(
     image_size: int | tuple[int, ...],
     splits: Mapping[Role, str],
     reading: Mapping[str, Any],
-) -> Iterator[tuple[Sizes, dict[Role, ImageSet]]]:
-    """The sizes that are planned for, and images to measure on."""
+) -> Iterator[tuple[Sizes, bool, dict[Role, ImageSet]]]:
+    """The sizes that are planned for, whether each image is a patient of its own, and images to measure on."""
     numbers = {role: source for role, source in sources.items() if isinstance(source, int)}
     if numbers and len(numbers) < len(sources):
         raise InputError("give either the sizes of all sets or the sets themselves")
@@ -155,8 +166,10 @@ def _opened(
         sizes = Sizes(**numbers)
         side = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
         with phantom_sets(sizes.at_most(LARGEST_PILOT, _LEAST), side) as pilot:
-            yield sizes, pilot
+            yield sizes, True, pilot
         return
     sets = {role: open_set(source, name=role, split=splits.get(role), **reading) for role, source in sources.items()}
     sizes = Sizes(**{role: len(images) for role, images in sets.items()})
-    yield sizes, drawn(sets, sizes.at_most(LARGEST_PILOT, _LEAST))
+    patients = [one.patients for one in (sets["training"], sets["synthetic"])]
+    alone = all(one is None or len(np.unique(one)) == len(one) for one in patients)
+    yield sizes, alone, drawn(sets, sizes.at_most(LARGEST_PILOT, _LEAST))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from math import prod
 
 from fourfold.planning.cluster import shared_out
-from fourfold.planning.constants import READING, Constants, Step, features_step, neighbours_step
+from fourfold.planning.constants import READING, Constants, Step, draws_step, features_step, neighbours_step
+from fourfold.planning.draws import HELD, shared_draws
 from fourfold.planning.law import Law
 from fourfold.planning.memory import copies_bytes, features_bytes, metric_bytes, neighbours_bytes
 from fourfold.planning.passes import Pass, kernel_passes, neighbour_passes
@@ -32,6 +33,7 @@ def predicted(
     thorough: bool = False,
     workers: int = 1,
     sharded: bool = False,
+    seen: Collection[str] = (),
 ) -> tuple[PlannedStep, ...]:
     """Every step of an evaluation in its order, without those that take nothing.
 
@@ -47,6 +49,8 @@ def predicted(
         Of a cluster, that share what can be shared.
     sharded : bool
         Whether there is a cluster.
+    seen : collection of str
+        Spaces in which the kernel distance sees the products of the neighbours.
     """
     depth = max((metric.neighbors for metric in asked), default=1)
     names = [metric.key for metric in asked]
@@ -57,10 +61,11 @@ def predicted(
         work = _step(step, Work(sizes.images), constants, features_bytes(sizes, width, pixels))
         found.append(shared_out(work, workers) if sharded else work)
     for space, width in constants.widths.items():
-        passes = neighbour_passes(_in_space(asked, space), sizes, sharded=sharded)
+        passes = neighbour_passes(_in_space(asked, space), sizes, sharded=sharded, seen=space in seen)
         if passes:
             step = _neighbours(space, passes, sizes, constants, neighbours_bytes(sizes, width, depth, memory))
             found.append(shared_out(step, workers) if sharded else step)
+        found += _draws(space, _in_space(asked, space), sizes, constants)
     for metric in asked:
         if metric.key in SEPARATELY["networks"]:
             continue
@@ -71,7 +76,13 @@ def predicted(
                 continue
             width = 0 if space is None else constants.widths[space]
             work = metric_work(
-                metric.key, sizes, width, cells=constants.cells, planes=constants.planes, thorough=thorough
+                metric.key,
+                sizes,
+                width,
+                cells=constants.cells,
+                planes=constants.planes,
+                thorough=thorough,
+                seen=space in seen,
             )
             passes = kernel_passes(sizes) if "kernel" in work.products else ()
             used = metric_bytes(sizes, width)
@@ -111,15 +122,27 @@ def _neighbours(space: str, passes: Sequence[Pass], sizes: Sizes, constants: Con
     width = constants.widths[space]
     kind: Kind = "neighbours"
     law, rate = constants.laws.get(neighbours_step(space), Law()), constants.rate(kind, width)
-    times = {one: one.pairs * width for one in passes}
-    rows = law.at(sizes.judged)
-    whole = rows + rate * sum(times.values())
-    spared = rows + rate * sum(_spared(count, width, one.times) for one, count in times.items())
-    return PlannedStep("neighbours", space, sum(one.times for one in passes), sum(times.values()), whole, spared, used)
+    rows, products = law.at(sizes.judged), sum(one.pairs * width for one in passes)
+    whole = rows + rate * products
+    spared = rows + rate * sum(_spared(one, width) for one in passes)
+    return PlannedStep("neighbours", space, sum(one.times for one in passes), products, whole, spared, used)
 
 
-def _spared(multiplications: float, width: int, times: int) -> float:
+def _draws(space: str, asked: Sequence[str], sizes: Sizes, constants: Constants) -> list[PlannedStep]:
+    """The parts that several metrics share, where there are such metrics and a holdout."""
+    step, width = draws_step(space), constants.widths[space]
+    if not sizes.holdout or HELD.isdisjoint(asked) or (constants.laws and step not in constants.laws):
+        return []
+    searches = shared_draws(sizes)
+    work = Work(searches.units, {"search": searches.pairs * width})
+    # A part is at most half of each set.
+    return [_step(step, work, constants, 4 * width * sizes.judged)]
+
+
+def _spared(one: Pass, width: int) -> float:
     """What is left at best of a pass where a bound from a few components settles nearly every row."""
-    if width < _COLUMNS or multiplications / times < _WORTH_A_TRIAL:
+    multiplications = one.pairs * width
+    # Who takes means over all pairs needs every product.
+    if one.purpose == "both" or width < _COLUMNS or multiplications / one.times < _WORTH_A_TRIAL:
         return multiplications
     return multiplications * min(1.0, _FEWEST / width)

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy import linalg
 
 from fourfold.comparison import Comparison, Features
-from fourfold.fidelity.kernel import kernel_distance
-from fourfold.neighbors import nearest
+from fourfold.fidelity.frechet import FrechetReference
+from fourfold.fidelity.kernel import cubic, kernel_distance
+from fourfold.fidelity.kernel_seen import KernelOnlooker
+from fourfold.fidelity.moments import Moments
+from fourfold.neighbors import Frame, nearest
+from fourfold.planning.draws import HELD
+from fourfold.planning.frechet import DEALT_WIDTH
 from fourfold.planning.law import Law, Seconds, timed
 from fourfold.planning.passes import neighbour_passes
 from fourfold.planning.sizes import Sizes
-from fourfold.planning.work import DEALT_WIDTH, Kind, metric_work
+from fourfold.planning.work import Kind, metric_work
 from fourfold.score import Metric
 
 __all__ = ["kinds_of", "neighbours_law", "rate_of"]
@@ -23,14 +27,19 @@ _ENOUGH = 1e9
 # Rows of a search that is timed, at least and at most; and of one among subsamples.
 _ROWS, _SHORT = (256, 1500), 150
 # Width beyond which a matrix is decomposed at this one: the time grows with the cube.
-_WIDEST = 384
+_WIDEST = 640
 _LENGTH = 200
+# Rows and columns of the products that a kernel is taken from.
+_SEEN = 1024
 
 
 def kinds_of(asked: Sequence[Metric], width: int) -> set[Kind]:
     """The kinds of products that metrics need in a space of that width."""
     features = [metric.key for metric in asked if metric.kind == "features"]
-    return {kind for key in features for kind in metric_work(key, Sizes(9, 9, 9), width).products}
+    found = {kind for key in features for kind in metric_work(key, Sizes(9, 9, 9), width).products}
+    if "fidelity/kernel_distance" in features:
+        found.add("cubes")
+    return found if HELD.isdisjoint(features) else found | {"search"}
 
 
 def rate_of(kind: Kind, width: int) -> Seconds:
@@ -109,18 +118,25 @@ def _kernel(width: int) -> Seconds:
     return seconds * (1.0 / (2 * 512**2 * width))
 
 
+def _cubes(width: int) -> Seconds:
+    """Of a pair, whatever the width: its kernel from a product that is there, and the sums that it is added to."""
+    values = np.random.default_rng(0).standard_normal((_SEEN, _SEEN), dtype=np.float32)
+    left, right = values[:, :8], values[:, 8:16]
+    onlooker, frame, whole = KernelOnlooker(left, right, cubic), Frame.around(right, "euclidean", left), slice(0, _SEEN)
+    return _repeated(lambda: onlooker.look(frame, whole, whole, values), 3) * (1.0 / _SEEN**2)
+
+
 def _moments(width: int) -> Seconds:
-    own = min(width, 512)
-    values = np.random.default_rng(0).standard_normal((1024, own))
-    return _repeated(lambda: values.T @ values, 2) * (1.0 / (1024 * own * own))
+    own = min(width, _WIDEST)
+    values = np.random.default_rng(0).standard_normal((1024, own), dtype=np.float32)
+    return _repeated(lambda: Moments.of(values), 3) * (1.0 / (1024 * own * own))
 
 
 def _roots(width: int) -> Seconds:
     own = min(width, _WIDEST)
-    values = np.random.default_rng(0).standard_normal((own, own))
-    values = values @ values.T
-    turns = 1 if own > DEALT_WIDTH else 4
-    seconds = _repeated(lambda: linalg.eigvalsh(values, driver="ev", check_finite=False), turns)
+    values = np.random.default_rng(0).standard_normal((2, 2 * own, own), dtype=np.float32)
+    reference, other = FrechetReference(values[0]), Moments.of(values[1])
+    seconds = _repeated(lambda: reference.distance_to_moments(other), 2 if own > DEALT_WIDTH else 8)
     return seconds * (1.0 / own**3)
 
 
@@ -147,6 +163,7 @@ def _repeated(task: Callable[[], object], times: int) -> Seconds:
 _MEASURES: dict[str, Callable[[int], Seconds]] = {
     "search": _search,
     "kernel": _kernel,
+    "cubes": _cubes,
     "moments": _moments,
     "roots": _roots,
     "dealt moments": lambda width: _moments(min(width, DEALT_WIDTH)),

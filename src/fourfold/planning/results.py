@@ -20,11 +20,11 @@ class PlannedStep:
     Parameters
     ----------
     name : str
-        ``"reading"``, ``"features"``, ``"neighbours"`` or a metric.
+        ``"reading"``, ``"features"``, ``"neighbours"``, ``"draws"`` or a metric.
     space : str or None
         Its feature space.
     passes : int
-        Multiplications of a whole set with a whole set.
+        Multiplications of a set with a set, each whole or in parts of equal size.
     multiplications : float
         Counted; two floating-point operations each.
     seconds, seconds_at_best : Seconds

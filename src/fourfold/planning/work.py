@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from fourfold.planning.draws import HELD, equal_parts, own_draws
+from fourfold.planning.frechet import DEALT_WIDTH, FRECHET, actual, dealt
 from fourfold.planning.passes import kernel_passes
 from fourfold.planning.sizes import Sizes
 from fourfold.privacy.bank import Bank
@@ -19,20 +21,10 @@ from fourfold.privacy.representations import FURTHER, REPRESENTATIONS, Represent
 from fourfold.privacy.spectrum import Spectrum
 from fourfold.privacy.tiles import Tiles
 
-__all__ = ["DEALT_WIDTH", "ONCE", "Kind", "Work", "changes", "copy_queries", "metric_work"]
+__all__ = ["ONCE", "Kind", "Work", "changes", "copy_queries", "metric_work"]
 
-Kind = Literal["search", "kernel", "moments", "roots", "dealt moments", "dealt roots", "changes", "neighbours"]
+Kind = Literal["search", "kernel", "cubes", "moments", "roots", "dealt moments", "dealt roots", "changes", "neighbours"]
 
-# Subsamples behind an interval, and images of a set in each, see `fourfold.resampling.calibrate`.
-_DRAWS, _DRAWN = 40, 500
-# Products of one such draw, in those of its training part with all three parts, counted on equal sets.
-_OF_A_DRAW = {
-    "fidelity/density": 1.9,
-    "fidelity/precision": 1.9,
-    "fidelity/realism": 1.4,
-    "variety/coverage": 1.9,
-    "variety/recall": 1.4,
-}
 # Images of a set that are looked at, at most.
 _AT_MOST = {
     "fidelity/likelihood_divergence": 1000,
@@ -44,18 +36,8 @@ _AT_MOST = {
 ONCE = frozenset({"variety/ms_ssim_diversity"})
 """Metrics on a fixed number of pairs of images, whatever the sets."""
 
-DEALT_WIDTH = 128
-"""Components in which real images are dealt to two sets beyond this width, see `fourfold.fidelity.exchange`."""
-
-# Frechet distances in full, of the actual sets and of real ones that level the deals; and in deals with jackknives.
-_FULL, _SIZES = 2, 15
-_JACKKNIVES = 96
-_FRECHET = {
-    "fidelity/frechet_distance": (1, 79 + _JACKKNIVES),
-    "fidelity/frechet_distance_infinity": (_SIZES, 39 * _SIZES + _JACKKNIVES),
-    "fidelity/radiomic_frechet_distance": (1, 79 + _JACKKNIVES),
-    "fidelity/radiomic_frechet_distance_v0": (1, 79 + _JACKKNIVES),
-}
+# Entropies of the eigenvalues, their vectors among them, beside one Frechet distance; and eigenvalues alone.
+_WITH_VECTORS, _VALUES = 1.4, 0.75
 # Images that serve as null of the search for copies, and that are disguised, at most.
 _NULL, _FRESH, _PLANTS, _PLANTS_OF_AN_AUDIT = 2000, 4000, 20, 40
 
@@ -69,9 +51,10 @@ class Work:
     units : float
         Images, or images in subsamples, or whatever else its time grows with in proportion.
     products : mapping of str to float
-        Multiplications by their kind: ``"search"`` among subsamples, ``"kernel"``, ``"moments"`` (float64),
-        ``"roots"`` (width cubed, of decompositions), ``"dealt"`` ones of either where real images are dealt to two
-        sets, ``"changes"`` (of images under which copies are looked for).
+        Multiplications by their kind: ``"search"`` among parts of sets, ``"kernel"``, ``"cubes"`` (pairs whose kernels
+        are taken from products that are there), ``"moments"`` (float64), ``"roots"`` (width cubed, of decompositions),
+        ``"dealt"`` ones of either where real images are dealt to two sets, ``"changes"`` (of images under which copies
+        are looked for).
     """
 
     units: float
@@ -79,7 +62,14 @@ class Work:
 
 
 def metric_work(
-    metric: str, sizes: Sizes, width: int, *, cells: int = 1, planes: int = 1, thorough: bool = False
+    metric: str,
+    sizes: Sizes,
+    width: int,
+    *,
+    cells: int = 1,
+    planes: int = 1,
+    thorough: bool = False,
+    seen: bool = False,
 ) -> Work:
     """What a metric does beside the passes over whole sets that it shares with others.
 
@@ -94,6 +84,8 @@ def metric_work(
         Pixels of a working image, of a metric on images, and the planes that they are in, see
         `fourfold.privacy.working`.
     thorough : bool
+    seen : bool
+        Whether the kernel distance sees the products of the neighbours, see `fourfold.planning.passes.kernel_sees`.
     """
     n, m, h = sizes.training, sizes.synthetic, sizes.holdout
     if metric == "privacy/copies":
@@ -104,41 +96,45 @@ def metric_work(
     if metric == "privacy/highest_correlation":
         return Work(sizes.judged, {"search": float(m + h) * n * cells})
     if metric == "fidelity/kernel_distance" or metric == "fidelity/cmmd":
-        return Work(sizes.judged, {"kernel": width * sum(one.pairs for one in kernel_passes(sizes))})
+        pairs = sum(one.pairs for one in kernel_passes(sizes))
+        own = seen and metric == "fidelity/kernel_distance"
+        return Work(sizes.judged, {"cubes": pairs} if own else {"kernel": width * pairs})
     if metric == "variety/vendi_score":
-        roots = sum(2.0 * min(size, width) ** 3 for size in (m, h or n))
-        moments = sum(2.0 * size * width * min(size, width) for size in (m, h or n))
-        return Work(m + (h or n), {"roots": roots, "moments": moments})
-    if metric in _FRECHET:
+        return _vendi(sizes, width)
+    if metric in FRECHET:
         return _frechet(metric, sizes, width)
-    if metric in _OF_A_DRAW:
-        drawn = _drawn(sizes)
-        pairs = _DRAWS * _OF_A_DRAW[metric] * drawn.training * drawn.judged
-        return Work(drawn.judged, {"search": pairs * width})
+    if metric == "variety/recall" or (metric in HELD and not h):
+        own_parts = own_draws(metric, sizes)
+        return Work(own_parts.units, {"search": own_parts.pairs * width})
     most = _AT_MOST.get(metric)
     return Work(sizes.judged if most is None else sum(min(size, most) for size in (n, m, h)))
 
 
 def _frechet(metric: str, sizes: Sizes, width: int) -> Work:
     """Distances between the actual sets, and between dealt ones."""
-    full, dealt = _FRECHET[metric]
     narrow = min(width, DEALT_WIDTH)
-    n, m, h = sizes.training, sizes.synthetic, sizes.holdout
-    first, second = (n, min(m, h)) if h else (n // 2, min(m, n // 2))
-    moments, roots = _distance(first, second, narrow)
-    products: dict[Kind, float] = {"dealt moments": dealt * moments, "dealt roots": dealt * roots}
+    whole, parts = actual(metric, sizes, width), dealt(metric, sizes, narrow)
     if width > DEALT_WIDTH:
-        moments, roots = _distance(n, m, width)
-        products |= {"moments": _FULL * moments, "roots": _FULL * full * roots}
+        products: dict[Kind, float] = {"moments": whole.moments, "roots": whole.roots}
+    else:
+        products, parts = {}, whole + parts
+    products |= {"dealt moments": parts.moments, "dealt roots": parts.roots}
     # The sums grow with the sets, the rest only until there are more images than features.
-    return Work(sum(min(size, narrow) for size in (n, m, h)), products)
+    return Work(sum(min(size, narrow) for size in (sizes.training, sizes.synthetic, sizes.holdout)), products)
 
 
-def _distance(n: int, m: int, width: int) -> tuple[float, float]:
-    """Multiplications of one Frechet distance: of its moments, and of its decomposition."""
-    inner, outer = min(n, width), min(m, width)
-    # Bringing the rows into float64 takes about as long as their products.
-    return 2.0 * width * (n * inner + m * outer), float(inner) * outer * min(inner, outer)
+def _vendi(sizes: Sizes, width: int) -> Work:
+    """Likenesses of all images of two sets, and of parts of the larger one that are as large as the other."""
+    pair = sizes.synthetic, sizes.holdout or sizes.training
+    roots = moments = 0.0
+    for size in pair:
+        parts = equal_parts(size, min(pair))
+        roots += _WITH_VECTORS * min(size, width) ** 3
+        if parts > 1:
+            roots += _VALUES * min(parts, 8) * min(size / parts, width) ** 3
+        # The sums, and what each image adds to the score.
+        moments += 2.0 * size * width * min(size, width)
+    return Work(sum(pair), {"roots": roots, "moments": moments})
 
 
 def copy_queries(sizes: Sizes, thorough: bool = False) -> float:
@@ -161,10 +157,3 @@ def changes(one: Representation, side: int) -> float:
         return len(range(0, own - tile + 1, one.stride)) ** 2 * tile * tile
     own = min(one.side, side) if isinstance(one, Spectrum) else side
     return own * (own // 2 + 1)
-
-
-def _drawn(sizes: Sizes) -> Sizes:
-    """The sets of one subsample."""
-    share = min(0.5, _DRAWN / max(sizes.training, sizes.synthetic, sizes.holdout))
-    part = {role: max(round(share * sizes.of(role)), 1) for role in sizes.roles}
-    return Sizes(**part)
