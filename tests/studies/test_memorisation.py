@@ -15,6 +15,7 @@ from fourfold.studies.memorisation.contrasts import (
     one,
     per_doubling,
     sum_of,
+    watched_sizes,
 )
 from fourfold.studies.memorisation.findings import findings_of
 from fourfold.studies.memorisation.measuring import course_of, figures_of
@@ -182,6 +183,17 @@ def test_one_size_or_one_seed_is_not_asked_too_much():
     lone = found(table_of(memorising, seeds=1), "more")
     assert lone.interval is None
     assert lone.verdict == "not told apart"
+
+
+def test_a_size_of_too_few_patients_to_be_watched_is_left_out_of_what_the_watch_saw():
+    unseen = {"snapshots": 0, "nearer_1": None, "nearer_2": None, "onset": None, "began": None}
+    table = table_of(lambda recipe, size: unseen if size == 50 else memorising(recipe, size))
+    assert watched_sizes(table) == [100, 200]
+    growth, *_ = [one for one in findings_of(table) if one.claim == "onset" and "last snapshot" in one.quantity]
+    assert growth.quantity.startswith("diffusion model, 100 images")
+    assert growth.verdict == "holds"
+    assert found(table, "later").verdict in ("holds", "not told apart")
+    assert found(table, "more").quantity.startswith("diffusion less GAN, all sizes:")
 
 
 def test_the_course_of_a_training_is_read_from_its_record():

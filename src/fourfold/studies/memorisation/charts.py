@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from fourfold.report.drawing import FAINT, INK, SETS
-from fourfold.studies.memorisation.contrasts import sizes_of
+from fourfold.studies.memorisation.contrasts import sizes_of, watched_sizes
 from fourfold.studies.memorisation.findings import NAMES
 from fourfold.studies.memorisation.models import DIFFUSION, GAN, RECIPES
 from fourfold.studies.study import Chart, Table
@@ -71,7 +71,7 @@ def _over_sizes(figure: Figure, table: Table) -> None:
 
 
 def _courses(figure: Figure, table: Table) -> None:
-    sizes = sizes_of(table)
+    sizes = watched_sizes(table) or sizes_of(table)
     shown = [sizes[0], sizes[-1]] if len(sizes) > 1 else sizes
     panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
     for axes, size in zip(panels, shown, strict=True):
@@ -93,7 +93,8 @@ def _courses(figure: Figure, table: Table) -> None:
         axes.set_xlim(0, None)
         axes.set_ylim(-0.03, 1.03)
     panels[0].set_ylabel("share nearer to training")
-    panels[0].legend()
+    if panels[0].get_legend_handles_labels()[0]:
+        panels[0].legend()
 
 
 def _scores(figure: Figure, table: Table) -> None:

@@ -23,6 +23,7 @@ __all__ = [
     "per_doubling",
     "sizes_of",
     "sum_of",
+    "watched_sizes",
 ]
 
 Weights = Mapping[tuple[str, int], float]
@@ -34,6 +35,11 @@ _REACH = 1.959963984540054
 def sizes_of(table: Table) -> list[int]:
     """The sizes of training sets, ascending."""
     return sorted(int(size) for size in table.values("size"))
+
+
+def watched_sizes(table: Table) -> list[int]:
+    """The sizes at which every training was watched: a handful of patients cannot be told from as many others."""
+    return [size for size in sizes_of(table) if (table.where(size=size).column("snapshots") > 0).all()]
 
 
 def one(recipe: str, size: int) -> Weights:

@@ -23,6 +23,7 @@ from fourfold.studies.memorisation.contrasts import (
     per_doubling,
     sizes_of,
     sum_of,
+    watched_sizes,
 )
 from fourfold.studies.memorisation.models import DIFFUSION, GAN, RECIPES
 from fourfold.studies.study import Finding, Table, Verdict
@@ -62,7 +63,6 @@ def _asked(
 def _more(table: Table) -> Iterator[Finding]:
     """Diffusion less GAN: listed copies, draws nearer to training, highest correlation calibrated and as published."""
     sizes, last = sizes_of(table), _last_look(table)
-    every = sum_of(averaged(DIFFUSION, sizes), averaged(GAN, sizes), -1.0)
     figures = (
         ("copies", "share listed as copies"),
         (last, "share of draws nearer to training than to holdout patients"),
@@ -70,7 +70,10 @@ def _more(table: Table) -> Iterator[Finding]:
         ("correlation", "highest correlation as it is"),
     )
     for figure, what in figures:
-        for where, weights in [("all sizes", every), *((f"{size:,d} images", difference(size)) for size in sizes)]:
+        some = watched_sizes(table) or sizes if figure == last else sizes
+        every = sum_of(averaged(DIFFUSION, some), averaged(GAN, some), -1.0)
+        whole = "all sizes" if some == sizes else "all sizes that were watched"
+        for where, weights in [(whole, every), *((f"{size:,d} images", difference(size)) for size in some)]:
             says: Says = {
                 "holds": f"with {where} the diffusion model is ahead by the {what}",
                 "contradicted": f"with {where} the GAN is ahead by the {what}",
@@ -114,8 +117,11 @@ def _small(table: Table) -> Iterator[Finding]:
         ("diffusion", "copies", "share listed as copies", per_doubling(DIFFUSION, sizes)),
         ("GAN", "copies", "share listed as copies", per_doubling(GAN, sizes)),
         ("diffusion less GAN", "correlation_beyond", "highest correlation beyond the holdout's", gap),
-        ("diffusion", _last_look(table), "share of draws nearer to training", per_doubling(DIFFUSION, sizes)),
     )
+    watched = watched_sizes(table)
+    if len(watched) > 1:
+        slope = per_doubling(DIFFUSION, watched)
+        asked = (*asked, ("diffusion", _last_look(table), "share of draws nearer to training", slope))
     for who, figure, what, weights in asked:
         says: Says = {
             "holds": f"each doubling of the training set lowers the {what} ({who})",
@@ -199,7 +205,7 @@ def _agreements(table: Table) -> Iterator[Finding]:
 
 def _onset(table: Table) -> Iterator[Finding]:
     sizes, last = sizes_of(table), _last_look(table)
-    smallest = sizes[0]
+    smallest = min(watched_sizes(table), default=sizes[0])
     for recipe in RECIPES:
         name, where = NAMES[recipe], f"{smallest:,d} images"
         says: Says = {
@@ -245,21 +251,22 @@ def _trainings_with_onset(table: Table, recipe: str, size: int) -> Finding:
 
 def _later(table: Table) -> Iterator[Finding]:
     """A training without an onset counts as its end, so the difference is at least the one that is found."""
-    sizes = sizes_of(table)
-    quantity = "diffusion, largest set less smallest: onset, as a share of the training"
+    sizes = watched_sizes(table)
+    quantity = "diffusion, largest set less smallest that was watched: onset, as a share of the training"
     if len(sizes) < 2:
-        yield Finding("later", quantity, None, None, "not asked", "Not asked: there is one size only.")
+        said = "Not asked: fewer than two sizes have patients enough to see an onset."
+        yield Finding("later", quantity, None, None, "not asked", said)
         return
     began = table.where(recipe=DIFFUSION, size=sizes[0], began=1)
     seeds = set(began.values("seed"))
     seen = Table(tuple(row for row in table if row.get("seed") in seeds))
     if not len(began):
-        said = "Not asked: no diffusion model memorised the smallest set within its training."
+        said = f"Not asked: no diffusion model memorised {sizes[0]:,d} images within its training."
         yield Finding("later", quantity, None, None, "not asked", said, 0.0)
         return
     says: Says = {
-        "holds": "the onset comes later with the largest set than with the smallest, or not at all",
-        "contradicted": "the onset comes earlier with the largest set than with the smallest",
+        "holds": f"the onset comes later with {sizes[-1]:,d} images than with {sizes[0]:,d}, or not at all",
+        "contradicted": f"the onset comes earlier with {sizes[-1]:,d} images than with {sizes[0]:,d}",
         "not told apart": "whether the onset comes later with a larger set is open",
     }
     weights = sum_of(one(DIFFUSION, sizes[-1]), one(DIFFUSION, sizes[0]), -1.0)
