@@ -49,8 +49,9 @@ def test_the_document_is_valid_and_its_constants_give_the_same_plan(planned, tmp
     [
         ("{", "is not JSON"),
         ("[]", "is no plan"),
-        ('{"schema": "fourfold.plan/1"}', "its constants are damaged"),
-        ('{"schema": "fourfold.plan/1", "constants": {"shape": 3}}', "its constants are damaged"),
+        ('{"schema": "fourfold.plan/1"}', "is a plan of another version; measure again"),
+        ('{"schema": "fourfold.plan/2"}', "its constants are damaged"),
+        ('{"schema": "fourfold.plan/2", "constants": {"shape": 3}}', "its constants are damaged"),
     ],
 )
 def test_damaged_constants_are_refused(text, message, tmp_path):

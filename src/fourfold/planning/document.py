@@ -15,7 +15,7 @@ from fourfold.report.writer import problem_of, replace_files
 
 __all__ = ["SCHEMA", "plan_document", "plan_schema", "read_constants", "write_plan"]
 
-SCHEMA = "fourfold.plan/1"
+SCHEMA = "fourfold.plan/2"
 
 
 def plan_document(plan: Plan) -> dict[str, Any]:
@@ -82,7 +82,11 @@ def read_constants(file: str | Path) -> Constants:
         raise InputError(f"{file}: cannot be read ({error.strerror}); give the JSON of an earlier plan") from error
     except ValueError as error:
         raise InputError(f"{file}: is not JSON; give the JSON of an earlier plan") from error
-    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if schema != SCHEMA:
+        # Steps are cut otherwise in every form of the plan, and one that was not measured would count as nothing.
+        if str(schema).startswith(SCHEMA.partition("/")[0] + "/"):
+            raise InputError(f"{file}: is a plan of another version; measure again with `fourfold plan --json`")
         raise InputError(f"{file}: is no plan; give a file that `fourfold plan --json` wrote")
     try:
         found = document["constants"]
