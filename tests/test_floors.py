@@ -10,6 +10,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "fourfold"
 # From the ground up; rooms on one line share a floor. A room may import itself and whatever lies below it.
 FLOORS = (
     ("errors",),
+    ("devices",),
     ("plugins", "engine", "statistics"),
     ("images", "score", "neighbors"),
     ("features",),

@@ -16,6 +16,7 @@ from fourfold import __version__, fidelity, privacy, utility, variety
 from fourfold.answers import answers
 from fourfold.approximation import said_of_searches, with_errors
 from fourfold.comparison import Comparison, Progress, Role, Sets, no_progress
+from fourfold.devices import check_device
 from fourfold.engine import LOCAL, Engine
 from fourfold.errors import InputError
 from fourfold.feature_spaces import compared_in
@@ -169,7 +170,7 @@ def evaluate(
     workers : int
         Processes that decode images.
     device : str
-        Where feature extractors run, for example ``"cuda"``.
+        Where feature extractors run and, without another engine, distances are multiplied, for example ``"cuda"``.
     engine : Engine
         Where features are computed and neighbours searched; the numbers are the same.
     features_to : str or None
@@ -190,6 +191,8 @@ def evaluate(
         Where a set, an option or a combination of sets is wrong; the message says what and what to do.
     """
     started = time.perf_counter()
+    if engine.here:
+        check_device(device)
     policy = Policy() if policy is None else policy
     asked = asked_metrics(only, thorough)
     columns_asked = named_columns(by)
@@ -228,7 +231,7 @@ def evaluate(
             depth,
             engine=engine,
             features_to=features_to,
-            searching=search_named(search, engine, seed=seed),
+            searching=search_named(search, engine, seed=seed, device=device),
         )
         for extractor in extractors
     }

@@ -3,7 +3,7 @@ import pytest
 
 from fourfold.engine import LOCAL, LocalEngine
 from fourfold.neighbors.approximate_index import IndexOptions
-from fourfold.neighbors.searches import EXACT, ApproximateSearch, ShardedSearch, search_named
+from fourfold.neighbors.searches import EXACT, AcceleratedSearch, ApproximateSearch, ShardedSearch, search_named
 
 
 def all_answers(search, left, right, patients):
@@ -13,16 +13,20 @@ def all_answers(search, left, right, patients):
     return [own.distances, own.indices, *(part for one in counts for part in (one.containing, one.inside))]
 
 
-@pytest.mark.parametrize("way", ["sharded", "ivf"])
+@pytest.mark.parametrize("way", ["sharded", "accelerated", "ivf"])
 def test_every_way_that_misses_nothing_gives_the_same(way, spread):
     if way == "ivf":
         pytest.importorskip("faiss", reason="faiss is not installed")
     left, right = spread(200, 8, 0.5, 0), spread(300, 8, 0.5, 1)
     patients = np.arange(200) // 4
-    search = ShardedSearch(LOCAL) if way == "sharded" else ApproximateSearch("ivf", IndexOptions(5, 5, threads=1))
+    search = {
+        "sharded": lambda: ShardedSearch(LOCAL),
+        "accelerated": lambda: AcceleratedSearch("cpu"),
+        "ivf": lambda: ApproximateSearch("ivf", IndexOptions(5, 5, threads=1)),
+    }[way]()
     answers = zip(all_answers(search, left, right, patients), all_answers(EXACT, left, right, patients), strict=True)
     for place, (found, expected) in enumerate(answers):
-        if way == "sharded" or place < 2:
+        if way != "ivf" or place < 2:
             np.testing.assert_array_equal(found, expected)
         else:
             # Only the ball around a far outlier may be missed, since its centre is no candidate.
@@ -36,3 +40,6 @@ def test_a_search_is_named_by_its_user():
     assert search_named("exact", LOCAL) is EXACT
     assert isinstance(search_named("exact", LocalEngine(2)), ShardedSearch)
     assert search_named("hnsw", LOCAL).index == "hnsw"
+    assert search_named("exact", LOCAL, device="cuda:1").device == "cuda:1"
+    assert search_named("exact", LOCAL, device="mps") is EXACT
+    assert isinstance(search_named("exact", LocalEngine(2), device="cuda"), ShardedSearch)

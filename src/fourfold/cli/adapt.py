@@ -77,8 +77,8 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
 
 def _fit(options: argparse.Namespace) -> int:
     from fourfold.cli.progress import progress_bars
+    from fourfold.devices import check_device
     from fourfold.errors import InputError
-    from fourfold.generate.devices import check_device
     from fourfold.images.scaling import extent
     from fourfold.utility.adaptation import Regression, adapt, matched_pairs, write_adapted
 
@@ -113,7 +113,7 @@ def _fit(options: argparse.Namespace) -> int:
 
 def _predict(options: argparse.Namespace) -> int:
     from fourfold.cli.progress import progress_bars
-    from fourfold.generate.devices import check_device
+    from fourfold.devices import check_device
     from fourfold.generate.restoration.sets import prepared_like
     from fourfold.utility.adaptation import open_adapted, write_predictions
 

@@ -83,9 +83,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _score(options: argparse.Namespace) -> int:
     from fourfold.cli.progress import progress_bars
+    from fourfold.devices import check_device
     from fourfold.features import get
     from fourfold.features.perceptual import DISTORTIONS, judged, rank, ruled
-    from fourfold.generate.devices import check_device
 
     check_device(options.device)
     extractor = get(options.extractor)
@@ -105,10 +105,10 @@ def _score(options: argparse.Namespace) -> int:
 
 def _fit(options: argparse.Namespace) -> int:
     from fourfold.cli.progress import progress_bars
+    from fourfold.devices import check_device
     from fourfold.features import get
     from fourfold.features.perceptual import fit, write_tuned
     from fourfold.features.perceptual.storage import check_new
-    from fourfold.generate.devices import check_device
 
     output = Path(options.output)
     check_new(output)

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from fourfold.devices import check_device
 from fourfold.engine import LOCAL, Engine
 from fourfold.errors import FourfoldError, InputError
 from fourfold.features.computing import Computation, Part, Writer, computed
@@ -104,6 +105,7 @@ def extract(
         chosen = image_set.take([first[contents[place]] for place in missing])
         keys = [contents[place] for place in missing]
         if engine.here:
+            check_device(str(device))
             batches = _here(chosen, extractor, batch_size, workers, device, keys, stored)
         else:
             batches = _elsewhere(chosen, extractor, batch_size, device, keys, stored, engine)

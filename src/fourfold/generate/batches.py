@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from fourfold.devices import check_device, enough_memory
 from fourfold.errors import InputError
 from fourfold.generate.conditioning import Conditioning, Conditions
-from fourfold.generate.devices import check_device, enough_memory
 from fourfold.generate.generator import Drawing
 from fourfold.generate.provenance import seed_of
 from fourfold.generate.training_set import TrainingSet

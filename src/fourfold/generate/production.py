@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fourfold.comparison import Progress, no_progress
+from fourfold.devices import check_device
 from fourfold.errors import InputError
 from fourfold.generate.batches import Plan, drawn_batches, origin_of
-from fourfold.generate.devices import check_device
 from fourfold.generate.generator import Drawing
 from fourfold.generate.provenance import now, plain, read_record, versions, write_record
 from fourfold.generate.storage import storage_for

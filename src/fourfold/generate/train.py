@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from fourfold.comparison import Progress, no_progress
+from fourfold.devices import check_device, enough_memory
 from fourfold.errors import InputError
 from fourfold.generate import recipe as recipes
 from fourfold.generate import runs
 from fourfold.generate.conditioning import Conditioning, Request, surprisal
-from fourfold.generate.devices import check_device, enough_memory
 from fourfold.generate.models import MODEL, TRAINING, WEIGHTS, Model, write_model
 from fourfold.generate.provenance import now, versions
 from fourfold.generate.reading import Reading, open_training_set, refuse_measured_range

@@ -17,6 +17,8 @@ __all__ = ["Blocks", "Onlooker", "checked", "pairwise"]
 
 # Rows and columns of a block: square where products are long, wide where the choice among its entries costs as much.
 _SQUARE, _WIDE, _LONG = (1280, 1280), (256, 8192), 640
+# An accelerator starts a product anew for every block, and has no cache that a block should fit.
+_ELSEWHERE = (8192, 8192)
 _LEAST = 64
 # Stripes of rows that are held at once, where columns are not.
 _TOGETHER = 8
@@ -93,6 +95,8 @@ class Blocks:
         size, width = self.precision.entries.itemsize, self.frame.width
         square = self.same or width > _LONG or self.frame.metric == "hamming"
         height, breadth = _SQUARE if square else _WIDE
+        if self.points.device.type != "cpu":
+            height, breadth = _ELSEWHERE
         while size * (4 * height * breadth + 2 * (height + breadth) * width) > memory // 2 and breadth > _LEAST:
             height, breadth = max(height // 2, _LEAST), max(breadth // 2, _LEAST)
         return height, breadth

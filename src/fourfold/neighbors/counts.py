@@ -33,6 +33,7 @@ def ball_counts(
     point_groups: np.ndarray | None = None,
     memory: int = 1 << 30,
     pruning: PruningChoice = "auto",
+    device: str = "cpu",
 ) -> BallCounts:
     """Count the queries strictly inside the balls around points.
 
@@ -44,7 +45,7 @@ def ball_counts(
     radii : array, shape (m,)
         Radius of the ball around each point, in the unit of `metric`. A query is inside where its distance is
         strictly smaller.
-    metric, query_groups, point_groups, memory, pruning
+    metric, query_groups, point_groups, memory, pruning, device
         As for `nearest`.
 
     Returns
@@ -60,8 +61,8 @@ def ball_counts(
     excluded = Excluded(query_groups, point_groups, False, len(queries), len(points))
     radii = radii_of(radii, len(points))
     if queries is points and excluded.symmetric:
-        return _within(points, radii, metric, excluded, memory, pruning)
-    return balls(queries, points, radii, None, metric, excluded, memory, pruning)[0]
+        return _within(points, radii, metric, excluded, memory, pruning, device)
+    return balls(queries, points, radii, None, metric, excluded, memory, pruning, device)[0]
 
 
 def mutual_ball_counts(
@@ -73,6 +74,7 @@ def mutual_ball_counts(
     metric: MetricName = "euclidean",
     memory: int = 1 << 30,
     pruning: PruningChoice = "auto",
+    device: str = "cpu",
 ) -> tuple[BallCounts, BallCounts]:
     """Both directions of `ball_counts` from one pass over the pairs.
 
@@ -80,7 +82,7 @@ def mutual_ball_counts(
     ----------
     left, right : arrays, shapes (n, d) and (m, d)
     left_radii, right_radii : arrays, shapes (n,) and (m,)
-    metric, memory, pruning
+    metric, memory, pruning, device
         As for `nearest`.
 
     Returns
@@ -91,7 +93,7 @@ def mutual_ball_counts(
     left, right = checked(left, right, metric)
     excluded = Excluded(None, None, False, len(left), len(right))
     radii = radii_of(right_radii, len(right)), radii_of(left_radii, len(left))
-    around_right, around_left = balls(left, right, *radii, metric, excluded, memory, pruning)
+    around_right, around_left = balls(left, right, *radii, metric, excluded, memory, pruning, device)
     return turned(around_left), around_right
 
 
@@ -136,9 +138,10 @@ def balls(
     excluded: Excluded,
     memory: int,
     pruning: PruningChoice,
+    device: str = "cpu",
 ) -> tuple[BallCounts, BallCounts]:
     """Both directions of the counts, by query and by point each: in the balls around points, and around queries."""
-    tally, spared = tallied(queries, points, point_radii, query_radii, metric, excluded, memory, pruning)
+    tally, spared = tallied(queries, points, point_radii, query_radii, metric, excluded, memory, pruning, device=device)
     return replace(tally.around_points, pruning=spared), replace(tally.around_queries, pruning=spared)
 
 
@@ -153,14 +156,18 @@ def tallied(
     pruning: PruningChoice,
     keep: bool = False,
     query_reach: np.ndarray | None = None,
+    device: str = "cpu",
 ) -> tuple[Tally, Pruning]:
     """Counts of all pairs of two sets, and what was spared."""
     frame = Frame.around(points, metric, queries)
     tally = Tally(queries, points, frame, point_radii, query_radii, memory, keep, query_reach)
     furthest = query_radii if query_reach is None else query_reach
-    narrow, spared = narrowed_count(queries, points, frame, point_radii, furthest, pruning, memory)
+    narrow, spared = narrowed_count(queries, points, frame, point_radii, furthest, pruning, memory, device)
     if len(queries) and len(points):
-        blocks = narrow or Blocks(Side(queries, frame, 0), Side(points, frame, memory // 4), memory // 2)
+        sides = (
+            () if narrow else (Side(queries, frame, 0, device=device), Side(points, frame, memory // 4, device=device))
+        )
+        blocks = narrow or Blocks(*sides, memory // 2)
         for rows, columns, block in blocks:
             excluded.spare(rows, columns, block)
             tally.take(rows, columns, block, np.inf if narrow else blocks.doubt(rows, columns))
@@ -168,15 +175,21 @@ def tallied(
 
 
 def _within(
-    points: np.ndarray, radii: np.ndarray, metric: str, excluded: Excluded, memory: int, pruning: PruningChoice
+    points: np.ndarray,
+    radii: np.ndarray,
+    metric: str,
+    excluded: Excluded,
+    memory: int,
+    pruning: PruningChoice,
+    device: str,
 ) -> BallCounts:
     """A set in its own balls: a block above the diagonal counts for the one below it too."""
     frame = Frame.around(points, metric)
     across = Tally(points, points, frame, radii, radii, memory)
     along = Tally(points, points, frame, radii, None, memory)
-    narrow, spared = narrowed_count(points, points, frame, radii, radii, pruning, memory)
+    narrow, spared = narrowed_count(points, points, frame, radii, radii, pruning, memory, device)
     if len(points):
-        side = None if narrow else Side(points, frame, memory // 4)
+        side = None if narrow else Side(points, frame, memory // 4, device=device)
         blocks = narrow or Blocks(side, side, memory // 2)
         for rows, columns, block in blocks:
             excluded.spare(rows, columns, block)

@@ -103,6 +103,8 @@ def _against(search: Search, choice: PruningChoice) -> str | None:
         return "there is no bound for this metric"
     if _kept(search) >= len(search.points):
         return "there are too few points"
+    if choice == "auto" and search.device != "cpu":
+        return "the bound is worked out on the processor, and products elsewhere are cheaper"
     if choice == "auto" and search.frame.width < _COLUMNS:
         return "there are too few columns"
     if choice == "auto" and search.whole < _WORTH_A_TRIAL:
@@ -142,6 +144,7 @@ def narrowed_count(
     query_radii: np.ndarray | None,
     choice: PruningChoice,
     memory: int,
+    device: str = "cpu",
 ) -> tuple[Blocks | None, Pruning]:
     """Blocks of bounds from few components for a count of pairs within radii, where that pays.
 
@@ -154,7 +157,7 @@ def narrowed_count(
     frame : Frame
     point_radii, query_radii : arrays, shapes (m,) and (n,), or None
         A pair counts within either.
-    choice, memory
+    choice, memory, device
         As for `nearest`.
 
     Returns
@@ -174,6 +177,8 @@ def narrowed_count(
         reason = "not asked for"
     elif frame.metric == "hamming":
         reason = "there is no bound for this metric"
+    elif choice == "auto" and device != "cpu":
+        reason = "the bound is worked out on the processor, and products elsewhere are cheaper"
     elif not n or not m or (choice == "auto" and (frame.width < _COLUMNS or whole < _WORTH_A_TRIAL)):
         reason = "the count is too short for a trial"
     if reason is not None:

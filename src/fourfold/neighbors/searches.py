@@ -1,4 +1,4 @@
-"""The three ways to search, behind one set of calls: here and exact, over an engine and exact, or approximate.
+"""The ways to search, behind one set of calls: exact here, on an accelerator or over an engine, or approximate.
 
 Whoever holds one asks for neighbours and counts as from `nearest`, `ball_counts` and `mutual_ball_counts`. Only the
 approximate one changes results, and it keeps the measure of every search it did, for the report.
@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from typing import Literal, get_args
 
 import numpy as np
+import torch
 
 from fourfold.engine import Engine
 from fourfold.errors import InputError
@@ -23,7 +24,16 @@ from fourfold.neighbors.sharded import nearest_sharded
 from fourfold.neighbors.sharded_counts import ball_counts_sharded, mutual_ball_counts_sharded
 from fourfold.neighbors.tally import BallCounts
 
-__all__ = ["EXACT", "ApproximateSearch", "ExactSearch", "SearchName", "Searching", "ShardedSearch", "search_named"]
+__all__ = [
+    "EXACT",
+    "AcceleratedSearch",
+    "ApproximateSearch",
+    "ExactSearch",
+    "SearchName",
+    "Searching",
+    "ShardedSearch",
+    "search_named",
+]
 
 SearchName = Literal["exact", "ivf", "hnsw"]
 
@@ -97,6 +107,53 @@ class ExactSearch(Searching):
 
 EXACT = ExactSearch()
 """Exact, in this process."""
+
+
+class AcceleratedSearch(Searching):
+    """In this process with products on an accelerator, with the results of `EXACT`.
+
+    Parameters
+    ----------
+    device : str
+        As PyTorch names it.
+    """
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+
+    def nearest(
+        self, queries: np.ndarray, points: np.ndarray, k: int, *, memory: int = 1 << 30, **keywords: object
+    ) -> Neighbors:
+        """As `fourfold.neighbors.nearest`."""
+        return nearest(queries, points, k, memory=self._room(memory), device=self.device, **keywords)
+
+    def ball_counts(
+        self, queries: np.ndarray, points: np.ndarray, radii: np.ndarray, *, memory: int = 1 << 30, **keywords: object
+    ) -> BallCounts:
+        """As `fourfold.neighbors.ball_counts`."""
+        return ball_counts(queries, points, radii, memory=self._room(memory), device=self.device, **keywords)
+
+    def mutual_ball_counts(
+        self,
+        left: np.ndarray,
+        right: np.ndarray,
+        left_radii: np.ndarray,
+        right_radii: np.ndarray,
+        *,
+        memory: int = 1 << 30,
+        **keywords: object,
+    ) -> tuple[BallCounts, BallCounts]:
+        """As `fourfold.neighbors.mutual_ball_counts`."""
+        return mutual_ball_counts(
+            left, right, left_radii, right_radii, memory=self._room(memory), device=self.device, **keywords
+        )
+
+    def _room(self, memory: int) -> int:
+        """Bytes for a search: rows and blocks lie on the accelerator, where half of what is free may be used."""
+        if torch.device(self.device).type != "cuda":
+            return memory
+        free, _ = torch.cuda.mem_get_info(self.device)
+        return max(memory, free // 2)
 
 
 class ShardedSearch(Searching):
@@ -189,8 +246,12 @@ class ApproximateSearch(Searching):
         return self._made[key][1]
 
 
-def search_named(name: SearchName, engine: Engine, options: IndexOptions | None = None, seed: int = 0) -> Searching:
-    """The way to search that a user asked for; an approximate one runs here, whatever the engine.
+def search_named(
+    name: SearchName, engine: Engine, options: IndexOptions | None = None, seed: int = 0, device: str = "cpu"
+) -> Searching:
+    """The way to search that a user asked for; an approximate one runs here, whatever the engine and device.
+
+    Other engines search on the processors of their workers, and so do devices without float64.
 
     Raises
     ------
@@ -205,4 +266,6 @@ def search_named(name: SearchName, engine: Engine, options: IndexOptions | None 
         # Before the work: a metric that cannot search says so and gives no score.
         the_library()
         return ApproximateSearch(name, options, seed)
-    return EXACT if engine.here else ShardedSearch(engine)
+    if not engine.here:
+        return ShardedSearch(engine)
+    return AcceleratedSearch(device) if torch.device(device).type == "cuda" else EXACT

@@ -165,8 +165,11 @@ class Tally:
 def _low(block: torch.Tensor, limits: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows, columns and values of the entries of a block that are not above their limits."""
     high = torch.from_numpy(np.nextafter(limits.astype(np.float32), np.float32(np.inf))).to(block.device)
-    i, j = np.divmod(np.flatnonzero((block <= high).cpu().numpy()), block.shape[1])
-    return i, j, block[i, j].cpu().numpy() if block.device.type != "cpu" else block.numpy()[i, j]
+    if block.device.type != "cpu":
+        places = (block <= high).nonzero(as_tuple=True)
+        return *(place.cpu().numpy() for place in places), block[places].cpu().numpy()
+    i, j = np.divmod(np.flatnonzero((block <= high).numpy()), block.shape[1])
+    return i, j, block.numpy()[i, j]
 
 
 def turned(counts: BallCounts) -> BallCounts:

@@ -11,10 +11,10 @@ import numpy as np
 
 from fourfold import __version__
 from fourfold.comparison import Progress, no_progress
+from fourfold.devices import check_device
 from fourfold.errors import InputError
 from fourfold.fidelity.paired import unrelated_pairs
 from fourfold.fidelity.similarity import PairDistance
-from fourfold.generate.devices import check_device
 from fourfold.images import ImageSet, near_duplicate_groups
 from fourfold.images.digest import set_digest
 from fourfold.images.reading import Reading, left_out

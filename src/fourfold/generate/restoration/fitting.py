@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from fourfold.comparison import Progress, no_progress
+from fourfold.devices import check_device, enough_memory
 from fourfold.errors import InputError
 from fourfold.generate import runs
 from fourfold.generate.conditioning import Conditioning, Conditions
-from fourfold.generate.devices import check_device, enough_memory
 from fourfold.generate.provenance import now, versions
 from fourfold.generate.recipe import Run
 from fourfold.generate.restoration.network import RestorationNet

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from fourfold.comparison import Progress, no_progress
+from fourfold.devices import enough_memory
 from fourfold.errors import InputError
-from fourfold.generate.devices import enough_memory
 from fourfold.generate.noise import Noise
 from fourfold.generate.provenance import seed_of
 from fourfold.generate.restoration.noise_estimation import estimate_read_shot, estimate_rician

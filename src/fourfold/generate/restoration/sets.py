@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from fourfold.comparison import Progress, no_progress
+from fourfold.devices import check_device, enough_memory
 from fourfold.errors import InputError
-from fourfold.generate.devices import check_device, enough_memory
 from fourfold.generate.models import Model
 from fourfold.generate.provenance import now, versions, write_record
 from fourfold.generate.restoration.masks import mask_of

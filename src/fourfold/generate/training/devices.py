@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from fourfold.devices import check_device
 from fourfold.errors import InputError
-from fourfold.generate.devices import check_device
 from fourfold.generate.recipe import Run
 
 if TYPE_CHECKING:

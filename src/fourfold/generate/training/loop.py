@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+from fourfold.devices import enough_memory
 from fourfold.errors import InputError
-from fourfold.generate.devices import enough_memory
 from fourfold.generate.recipe import Run
 from fourfold.generate.training.batches import Dealer, Dealing, batches, on_device
 from fourfold.generate.training.callback import Callback

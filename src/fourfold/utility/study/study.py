@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fourfold.comparison import no_progress
+from fourfold.devices import check_device
 from fourfold.errors import InputError
 from fourfold.utility.learning.contract import Task
 from fourfold.utility.study.engine import Effort
@@ -92,6 +93,7 @@ def utility_study(
         Where a set, an option or a combination of sets is wrong; the message says what and what to do.
     """
     effort = Effort() if effort is None else effort
+    check_device(effort.device)
     sets = open_study_sets(
         named(synthetic),
         train,
