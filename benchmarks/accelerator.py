@@ -13,13 +13,14 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 import torch
 
+from fourfold.devices import whole_float32
 from fourfold.features import get
 from fourfold.neighbors import nearest
 from fourfold.neighbors.counts import ball_counts
@@ -37,13 +38,14 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=96, help="pixels of the images")
     parser.add_argument("--rows", type=int, default=50_000)
     parser.add_argument("--width", type=int, default=2048)
+    parser.add_argument("--first", nargs="+", choices=PRECISIONS, default=PRECISIONS, help="precisions of products")
     parser.add_argument("--quick", action="store_true", help="small sets: shows that it runs")
     options = parser.parse_args()
     if options.quick:
         options.rows, options.width = 2000, 64
     print(f"torch {torch.__version__}, {_name(options.device)}\n")
     extractors(options.features or ["random"], options.size, options.device)
-    neighbours(options.rows, options.width, options.device)
+    neighbours(options.rows, options.width, options.device, options.first)
 
 
 def extractors(specifications: list[str], size: int, device: str) -> None:
@@ -65,7 +67,7 @@ def extractors(specifications: list[str], size: int, device: str) -> None:
         )
 
 
-def neighbours(rows: int, width: int, device: str) -> None:
+def neighbours(rows: int, width: int, device: str, first: Sequence[str]) -> None:
     """The table of neighbours."""
     rng = np.random.default_rng(0)
     spread = (np.arange(1, width + 1) ** -0.5).astype(np.float32)
@@ -76,10 +78,11 @@ def neighbours(rows: int, width: int, device: str) -> None:
     room = AcceleratedSearch(device)._room(1 << 30)
     print(f"\n| {rows:,} x {rows:,} x {width} | seconds | of the products alone | the processor's values |")
     print("|---|---|---|---|")
-    alone = {name: _timed(_products(queries, points, name, device), device) for name in PRECISIONS}
-    for name in PRECISIONS:
+    names = dict.fromkeys(("float32", *first))
+    alone = {name: _timed(_products(queries, points, name, device), device) for name in names}
+    for name in alone:
         print(f"| products in {name} | {alone[name]:.2f} | | |", flush=True)
-    for name in PRECISIONS:
+    for name in first:
         found, seconds = _kept(
             lambda name=name: nearest(queries, points, K, memory=room, screening=name, device=device), device
         )
@@ -102,7 +105,7 @@ def neighbours(rows: int, width: int, device: str) -> None:
 
 def _through(extractor: torch.nn.Module, images: torch.Tensor, device: str) -> tuple[np.ndarray, float]:
     def run() -> np.ndarray:
-        with torch.inference_mode():
+        with torch.inference_mode(), whole_float32():
             return np.concatenate([extractor(batch.to(device)).numpy(force=True) for batch in images.split(BATCH)])
 
     return _kept(run, device)

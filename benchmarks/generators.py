@@ -45,21 +45,26 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=12.0, help="of each training, baselines aside (12)")
     parser.add_argument("--recipes", default=",".join(RECIPES))
     parser.add_argument("--precision", default="32-true")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--only-draw", action="store_true", help="train and draw, and judge in a later run")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     tables = _split(arguments)
-    rows = {"fresh real images": _scored(arguments, tables, "fresh", arguments.output / "fresh", {})}
+    rows = {}
+    if not arguments.only_draw:
+        rows["fresh real images"] = _scored(arguments, tables, "fresh", arguments.output / "fresh", {})
     for name in arguments.recipes.split(","):
         model, facts = _trained(arguments, tables, name)
         drawn = arguments.output / f"{name}-images"
         if not drawn.exists():
             begun = time.perf_counter()
-            model.generate(arguments.images, drawn, seed=arguments.seed)
+            model.generate(arguments.images, drawn, seed=arguments.seed, device=arguments.device)
             facts["drawing"] = round(time.perf_counter() - begun, 1)
             (arguments.output / f"{name}.json").write_text(json.dumps(facts))
-        rows[name] = _scored(arguments, tables, name, drawn, facts)
-        _print(rows)
+        if not arguments.only_draw:
+            rows[name] = _scored(arguments, tables, name, drawn, facts)
+            _print(rows)
 
 
 def _split(arguments: argparse.Namespace) -> dict[str, Path]:
@@ -97,6 +102,7 @@ def _trained(arguments: argparse.Namespace, tables: dict[str, Path], name: str) 
         size=arguments.size,
         seed=arguments.seed,
         precision=arguments.precision,
+        device=arguments.device,
         **given,
     )
     found = {"training": round(time.perf_counter() - begun, 1)}

@@ -1,4 +1,4 @@
-"""Where networks run, and what a user can do where the memory there is not enough."""
+"""Where networks run, how exactly, and what a user can do where the memory there is not enough."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 from fourfold.errors import InputError
 
-__all__ = ["check_device", "enough_memory"]
+__all__ = ["check_device", "enough_memory", "whole_float32"]
 
 
 def check_device(device: str) -> None:
@@ -29,6 +29,20 @@ def check_device(device: str) -> None:
     number = torch.device(device).index
     if kind == "cuda" and number is not None and number >= torch.cuda.device_count():
         raise InputError(f"this machine has no device {device!r}; it has {torch.cuda.device_count()} of them, from 0")
+
+
+@contextmanager
+def whole_float32() -> Iterator[None]:
+    """Multiply float32 as float32 on GPUs, where convolutions are shortened to ten bits unless one says otherwise.
+
+    Features are kept and compared under one name wherever they were computed.
+    """
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
 
 
 @contextmanager

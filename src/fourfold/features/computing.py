@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from fourfold.devices import whole_float32
 from fourfold.engine import Engine, Shared
 from fourfold.engine.ahead import ahead
 from fourfold.errors import InputError
@@ -81,7 +82,7 @@ def _keyed(images: ImageSet, batch_size: int, workers: int) -> Iterator[tuple[in
 
 
 def _forward(extractor: FeatureExtractor, batch: np.ndarray, device: torch.device | str) -> np.ndarray:
-    with torch.inference_mode():
+    with torch.inference_mode(), whole_float32():
         return extractor(torch.from_numpy(batch).to(device)).numpy(force=True).astype(np.float32)
 
 

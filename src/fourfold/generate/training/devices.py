@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -46,14 +49,27 @@ def open_fabric(run: Run) -> Fabric:
         raise InputError(f"devices is a whole number from 1 up, got {run.devices}")
     _check_device(run)
     plugin = Precision() if run.precision == "32-true" else Autocast(run.precision, run.device)
-    fabric = Fabric(
-        accelerator=run.device,
-        devices=run.devices,
-        strategy="auto" if run.devices == 1 else "ddp",
-        plugins=[plugin],
-    )
-    fabric.launch()
+    with _without_advice():
+        fabric = Fabric(
+            accelerator=run.device,
+            devices=run.devices,
+            strategy="auto" if run.devices == 1 else "ddp",
+            plugins=[plugin],
+        )
+        fabric.launch()
     return fabric
+
+
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """Fabric tells how to shorten float32 on a GPU, in the midst of the command's own words."""
+    log = logging.getLogger("lightning_fabric.utilities.rank_zero")
+    before = log.level
+    log.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def end_other_processes() -> None:
