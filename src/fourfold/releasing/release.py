@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fourfold.comparison import Progress, Role, no_progress
+from fourfold.devices import check_device
 from fourfold.evaluation import DEFAULT_FEATURES
 from fourfold.releasing.candidates import CandidatePlan
 from fourfold.releasing.choice import Mode, Wish
@@ -143,6 +144,7 @@ def release(
     InputError
         Where an input is wrong; the message says what and what to do.
     """
+    check_device(device)
     policy = policy if isinstance(policy, ReleasePolicy) else read_release_policy(policy)
     task = begin(
         source,
