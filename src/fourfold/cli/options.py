@@ -114,7 +114,7 @@ def add_work(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--no-store", action="store_true", help="keep nothing")
     group.add_argument("--memory", default="1G", metavar="BYTES", help="for neighbour searches (1G)")
     group.add_argument("--workers", type=int, default=0, metavar="N", help="processes that decode images (0)")
-    group.add_argument("--device", default="cpu", help="where networks run, e.g. cuda (cpu)")
+    group.add_argument("--device", default="cpu", help="where networks and searches run, e.g. cuda (cpu)")
     group.add_argument("--quiet", action="store_true", help="no progress bars")
 
 
