@@ -56,6 +56,30 @@ def test_a_whole_study_ends_with_every_claim_answered(tmp_path, monkeypatch):
     assert {"effects.png", "areas.svg"} <= {file.name for file in (tmp_path / "r").iterdir()}
 
 
+def test_processes_give_the_table_of_one(tmp_path, monkeypatch):
+    # A study of the package: processes that start anew have to find it.
+    monkeypatch.setattr(DataQuality, "scales", {"quick": replace(TINY, seeds=2)})
+    told = []
+
+    def table(folder, **options):
+        source = PhantomImages("chest", 16)
+        return run_study(DataQuality(), tmp_path / folder, scale="quick", source=source, **options).table
+
+    many = table("many", workers=2, progress=lambda *given: told.append(given))
+    assert many == table("one")
+    assert told[0] == ("study data-quality", 0, len(many))
+    assert told[-1] == ("study data-quality", len(many), len(many))
+
+
+def test_what_goes_wrong_in_a_process_is_said_here(tmp_path, monkeypatch):
+    monkeypatch.setattr(DataQuality, "scales", {"quick": replace(TINY, seeds=2)})
+    few = own_images(phantoms("chest", 8, size=16).images, Reading())
+    with pytest.raises(InputError, match="the study needs"):
+        run_study(DataQuality(), tmp_path / "s", scale="quick", source=few, workers=2)
+    with pytest.raises(InputError, match="0 or more workers"):
+        run_study(DataQuality(), tmp_path / "s", scale="quick", source=few, workers=-1)
+
+
 def test_the_published_pattern_is_said_to_hold_where_it_is_there():
     table = told(0.05, 0.04, synthetic={"noise": -0.05, "repeated": -0.04})
     for claim in ("real", "synthetic", "interaction", "control"):

@@ -24,6 +24,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="DIR", help="folder of cells and report (study-NAME)")
     parser.add_argument("--seed", type=seed, default=0, help="added to the seed of every cell (0)")
     parser.add_argument("--seeds", type=int, metavar="N", help="repetitions of every setting (those of the size)")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=0,
+        metavar="N",
+        help="processes, a seed at a time each; more than seeds do nothing (0)",
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     group = parser.add_argument_group("your own images")
     add_preparation(group, "auto (auto)")
@@ -47,13 +54,22 @@ def run(options: argparse.Namespace) -> int:
     folder = options.output or f"study-{study.name}"
     check_writable(folder)
     source = _source(options)
-    minutes = study.scales[scale].minutes * (options.seeds or study.scales[scale].seeds) / study.scales[scale].seeds
-    print(
-        f"{study.title}\nexpected: about {_time(minutes)} on two cores; an interrupted run goes on from its last cell"
-    )
+    seeds = options.seeds or study.scales[scale].seeds
+    # Each process takes whole seeds, one after the other.
+    turns = -(-seeds // max(options.workers, 1))
+    minutes = study.scales[scale].minutes * turns / study.scales[scale].seeds
+    where = f"with {options.workers} processes" if options.workers > 1 else "on two cores"
+    print(f"{study.title}\nexpected: about {_time(minutes)} {where}; an interrupted run goes on from its last cell")
     with progress_bars(options.quiet) as progress:
         result = run_study(
-            study, folder, scale=scale, source=source, seed=options.seed, seeds=options.seeds, progress=progress
+            study,
+            folder,
+            scale=scale,
+            source=source,
+            seed=options.seed,
+            seeds=options.seeds,
+            workers=options.workers,
+            progress=progress,
         )
     page = result.report(folder)
     _print(result)

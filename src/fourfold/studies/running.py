@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import multiprocessing
 import os
 import platform
 import re
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +22,15 @@ import torch
 
 from fourfold import __version__
 from fourfold.comparison import Progress, no_progress
+from fourfold.engine import LocalEngine
 from fourfold.errors import InputError
 from fourfold.studies.sources import PhantomImages, Source
-from fourfold.studies.study import Cell, Figures, Finding, ScaleName, Study, Table
+from fourfold.studies.study import Cell, Figures, Finding, Scale, ScaleName, Study, Table
 
 __all__ = ["StudyResult", "run_study"]
 
+# Seconds between two looks at what other processes have done.
+_LOOK = 2.0
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
 
 
@@ -71,6 +77,7 @@ def run_study(
     source: Source | None = None,
     seed: int = 0,
     seeds: int | None = None,
+    workers: int = 0,
     progress: Progress = no_progress,
 ) -> StudyResult:
     """Compute what is missing of a study.
@@ -87,6 +94,8 @@ def run_study(
         Added to the seed of every cell.
     seeds : int or None
         Repetitions; None for those of the scale.
+    workers : int
+        Processes, each of which computes whole seeds, whose cells share patients and models; 0 or 1 for none but this.
     progress : callable
         Called with (task, done, total).
 
@@ -111,19 +120,15 @@ def run_study(
     identity = _identity(study, scale, source, chosen.settings)
     for part in ("cells", "work"):
         _made(place / part)
-    rows, seconds = [], 0.0
-    for done, cell in enumerate(cells):
-        progress(f"study {study.name}", done, len(cells))
-        kept = _kept(place / "cells" / f"{cell.key}.json", identity, cell)
-        if kept is None:
-            begun = time.perf_counter()
-            figures = _plain(study.compute(cell, chosen, source, place / "work", progress))
-            kept = {"study": identity, "settings": dict(cell.settings), "figures": figures}
-            kept["seconds"] = round(time.perf_counter() - begun, 1)
-            _write(place / "cells" / f"{cell.key}.json", kept)
-        rows.append({"cell": cell.key, **kept["settings"], **kept["figures"]})
-        seconds += kept["seconds"]
-    progress(f"study {study.name}", len(cells), len(cells))
+    shelf = _Shelf(place, identity)
+    missing = [cell for cell in cells if shelf.kept(cell) is None]
+    _computed(_Task(study, chosen, source, shelf), missing, cells, workers, progress)
+    records = {cell.key: shelf.kept(cell) for cell in cells}
+    gone = next((key for key, record in records.items() if record is None), None)
+    if gone is not None:
+        raise InputError(f"{place / 'cells'}: the cell {gone} is gone again; run the study once more")
+    rows = [{"cell": key, **record["settings"], **record["figures"]} for key, record in records.items() if record]
+    seconds = sum(record["seconds"] for record in records.values() if record)
     table = Table(tuple(rows))
     return StudyResult(
         study=study,
@@ -142,6 +147,112 @@ def run_study(
             "python": platform.python_version(),
         },
     )
+
+
+@dataclass(frozen=True)
+class _Shelf:
+    """Where the cells of a study lie.
+
+    Parameters
+    ----------
+    place : Path
+    identity : str
+        Of whatever decides their figures.
+    """
+
+    place: Path
+    identity: str
+
+    def file(self, cell: Cell) -> Path:
+        """Of a cell, done or not."""
+        return self.place / "cells" / f"{cell.key}.json"
+
+    @property
+    def stop(self) -> Path:
+        """A file that is there where whoever computes cells should leave it."""
+        return self.place / "work" / "stop"
+
+    def kept(self, cell: Cell) -> dict[str, Any] | None:
+        """A cell that is done; None where it is missing. A cell of another study is refused, not overwritten."""
+        return _kept(self.file(cell), self.identity, cell)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """Cells to compute, here or in another process.
+
+    Parameters
+    ----------
+    study : Study
+    scale : Scale
+    source : Source
+    shelf : _Shelf
+    """
+
+    study: Study
+    scale: Scale
+    source: Source
+    shelf: _Shelf
+
+    def __call__(self, cells: Sequence[Cell]) -> None:
+        """Compute cells one after the other, while somebody waits for them."""
+        parent = multiprocessing.parent_process()
+        for cell in cells:
+            if self.shelf.stop.exists() or (parent is not None and not parent.is_alive()):
+                return
+            if self.shelf.kept(cell) is None:
+                self.compute(cell, no_progress)
+
+    def compute(self, cell: Cell, progress: Progress) -> None:
+        """Compute a cell and keep it."""
+        begun = time.perf_counter()
+        figures = _plain(self.study.compute(cell, self.scale, self.source, self.shelf.place / "work", progress))
+        record = {"study": self.shelf.identity, "settings": dict(cell.settings), "figures": figures}
+        _write(self.shelf.file(cell), {**record, "seconds": round(time.perf_counter() - begun, 1)})
+
+
+def _computed(task: _Task, missing: list[Cell], cells: Sequence[Cell], workers: int, progress: Progress) -> None:
+    """Compute what is missing, here or in processes that take a seed each."""
+
+    def tell() -> None:
+        progress(f"study {task.study.name}", sum(task.shelf.file(cell).exists() for cell in cells), len(cells))
+
+    tell()
+    with LocalEngine(workers) as engine:
+        if engine.here:
+            for cell in missing:
+                task.compute(cell, progress)
+                tell()
+            return
+        seeds = [[cell for cell in missing if cell.seed == seed] for seed in dict.fromkeys(one.seed for one in missing)]
+        task.shelf.stop.unlink(missing_ok=True)
+        try:
+            with _every_few_seconds(tell):
+                # The results lie on the shelf; this waits for them, and raises what was raised.
+                for _ in engine.map(task, seeds):
+                    pass
+        except BaseException:
+            # The others would go on to the end of their seeds.
+            task.shelf.stop.touch()
+            raise
+    tell()
+
+
+@contextmanager
+def _every_few_seconds(tell: Callable[[], None]) -> Iterator[None]:
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(_LOOK):
+            tell()
+
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watching.join()
 
 
 def _shifted(cell: Cell, seed: int) -> Cell:
@@ -172,7 +283,6 @@ def _made(folder: Path) -> None:
 
 
 def _kept(file: Path, identity: str, cell: Cell) -> dict[str, Any] | None:
-    """A cell that is done; None where it is missing. A cell of another study is refused, not overwritten."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
