@@ -1,7 +1,9 @@
 """What every engine promises."""
 
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -137,6 +139,47 @@ def test_what_was_shared_is_removed_when_the_engine_is_closed():
         assert file.exists()
         assert file.parent.stat().st_mode & 0o077 == 0
     assert not file.parent.exists()
+
+
+ALONE = """
+import os, sys, time
+from pathlib import Path
+from fourfold.engine import LocalEngine
+
+def slow(piece):
+    Path(sys.argv[1], str(os.getpid())).touch()
+    time.sleep(600)
+
+if __name__ == "__main__":
+    list(LocalEngine(2).map(slow, range(2)))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked up in /proc")
+def test_processes_end_with_whoever_started_them_and_was_killed(tmp_path):
+    (tmp_path / "alone.py").write_text(ALONE, encoding="utf-8")
+    seen = tmp_path / "seen"
+    seen.mkdir()
+    started = subprocess.Popen([sys.executable, str(tmp_path / "alone.py"), str(seen)])
+    try:
+        _wait_until(lambda: len(list(seen.iterdir())) == 2)
+    finally:
+        started.kill()
+        started.wait()
+    _wait_until(lambda: not any(_lives(int(file.name)) for file in seen.iterdir()))
+
+
+def _wait_until(reached, seconds=60.0):
+    until = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def _lives(number):
+    status = Path(f"/proc/{number}/stat")
+    # Where nobody collects it, a process that has ended stays behind as a zombie.
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def test_engines_by_name():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import multiprocessing
 import os
 import platform
 import re
@@ -195,10 +194,9 @@ class _Task:
     shelf: _Shelf
 
     def __call__(self, cells: Sequence[Cell]) -> None:
-        """Compute cells one after the other, while somebody waits for them."""
-        parent = multiprocessing.parent_process()
+        """Compute cells one after the other, as long as nobody says stop."""
         for cell in cells:
-            if self.shelf.stop.exists() or (parent is not None and not parent.is_alive()):
+            if self.shelf.stop.exists():
                 return
             if self.shelf.kept(cell) is None:
                 self.compute(cell, no_progress)
