@@ -76,8 +76,16 @@ def test_what_goes_wrong_in_a_process_is_said_here(tmp_path, monkeypatch):
     few = own_images(phantoms("chest", 8, size=16).images, Reading())
     with pytest.raises(InputError, match="the study needs"):
         run_study(DataQuality(), tmp_path / "s", scale="quick", source=few, workers=2)
-    with pytest.raises(InputError, match="0 or more workers"):
-        run_study(DataQuality(), tmp_path / "s", scale="quick", source=few, workers=-1)
+    with pytest.raises(InputError, match="0 or more processes, got -1"):
+        run_study(DataQuality(), tmp_path / "t", scale="quick", source=few, workers=-1)
+    assert not (tmp_path / "t").exists()
+
+
+def test_one_seed_has_figures_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(DataQuality, "scales", {"quick": TINY})
+    found = run_study(DataQuality(), tmp_path / "s", scale="quick", source=PhantomImages("chest", 16), seeds=1)
+    assert {one.verdict for one in found.findings} == {"not asked"}
+    assert found.report(tmp_path / "r").is_file()
 
 
 def test_the_published_pattern_is_said_to_hold_where_it_is_there():

@@ -107,6 +107,8 @@ def run_study(
     InputError
         Where the folder holds another study, or cannot be written to.
     """
+    if workers < 0:
+        raise InputError(f"a study takes 0 or more processes, got {workers}")
     chosen = study.scales[scale]
     if seeds is not None:
         if seeds < 1:

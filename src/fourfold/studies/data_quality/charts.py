@@ -21,18 +21,18 @@ def draw_effects(figure: Figure, table: Table) -> None:
     axes = figure.subplots()
     axes.axvline(0, color=FAINT)
     sources = [REAL, *generators(table)]
-    for place, measure in enumerate(MEASURES):
-        for number, source in enumerate(sources):
+    for number, source in enumerate(sources):
+        shade, mark = _SHADES[number % len(_SHADES)], _MARKS[number % len(_MARKS)]
+        axes.plot([], [], mark, color=shade, label=f"on {source} images", markersize=6)
+        for place, measure in enumerate(MEASURES):
             values = list(effects(table, measure, source, "area").values())
-            over = over_seeds(values)
-            if over is None:
-                continue
             height = 0.25 - place - 0.5 * number / max(len(sources) - 1, 1)
-            shade = _SHADES[number % len(_SHADES)]
             axes.plot(values, [height] * len(values), "|", color=shade, markersize=9, alpha=0.6)
-            axes.plot(over.interval, [height, height], color=shade, linewidth=2)
-            label = f"on {source} images" if place == 0 else None
-            axes.plot(over.mean, height, _MARKS[number % len(_MARKS)], color=shade, label=label, markersize=6)
+            # One seed has a value and no interval.
+            over = over_seeds(values)
+            if over is not None:
+                axes.plot(over.interval, [height, height], color=shade, linewidth=2)
+                axes.plot(over.mean, height, mark, color=shade, markersize=6)
     axes.set_yticks([-place for place in range(len(MEASURES))], [measure.words for measure in MEASURES])
     axes.set_ylim(-len(MEASURES) + 0.4, 0.6)
     axes.set_xlabel("change in area under the curve")
