@@ -1,4 +1,5 @@
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +19,9 @@ class Counting(FeatureExtractor):
 
     name = "counting"
 
-    def __init__(self, limit: int | None = None, error: type[BaseException] = RuntimeError, scale: float = 1.0) -> None:
+    def __init__(
+        self, limit: int | None = None, error: Callable[[str], BaseException] = RuntimeError, scale: float = 1.0
+    ) -> None:
         self.limit, self.error, self.scale, self.seen = limit, error, scale, 0
 
     def settings(self):
@@ -48,6 +51,11 @@ def _expected(images: np.ndarray) -> np.ndarray:
 @pytest.fixture
 def store(tmp_path):
     return FeatureStore(tmp_path / "store")
+
+
+def test_a_device_that_is_too_small_is_said_in_words():
+    with pytest.raises(InputError, match="not enough memory; take smaller images with --size"):
+        extract(_set(_images(4)), Counting(limit=0, error=lambda _: torch.cuda.OutOfMemoryError("CUDA out of memory")))
 
 
 def test_features_are_those_of_the_extractor_with_and_without_a_store(store):

@@ -3,7 +3,7 @@ import pytest
 
 from fourfold.engine import LOCAL, LocalEngine
 from fourfold.neighbors.approximate_index import IndexOptions
-from fourfold.neighbors.searches import EXACT, AcceleratedSearch, ApproximateSearch, ShardedSearch, search_named
+from fourfold.neighbors.searches import EXACT, ApproximateSearch, ShardedSearch, search_named
 
 
 def all_answers(search, left, right, patients):
@@ -13,7 +13,7 @@ def all_answers(search, left, right, patients):
     return [own.distances, own.indices, *(part for one in counts for part in (one.containing, one.inside))]
 
 
-@pytest.mark.parametrize("way", ["sharded", "accelerated", "ivf"])
+@pytest.mark.parametrize("way", ["sharded", "ivf"])
 def test_every_way_that_misses_nothing_gives_the_same(way, spread):
     if way == "ivf":
         pytest.importorskip("faiss", reason="faiss is not installed")
@@ -21,7 +21,6 @@ def test_every_way_that_misses_nothing_gives_the_same(way, spread):
     patients = np.arange(200) // 4
     search = {
         "sharded": lambda: ShardedSearch(LOCAL),
-        "accelerated": lambda: AcceleratedSearch("cpu"),
         "ivf": lambda: ApproximateSearch("ivf", IndexOptions(5, 5, threads=1)),
     }[way]()
     answers = zip(all_answers(search, left, right, patients), all_answers(EXACT, left, right, patients), strict=True)

@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from fourfold.devices import whole_float32
+from fourfold.devices import enough_memory, whole_float32
 from fourfold.engine import Engine, Shared
 from fourfold.engine.ahead import ahead
 from fourfold.errors import InputError
@@ -23,6 +23,8 @@ from fourfold.images.arrays import ArrayDecoder
 from fourfold.images.sets import Entry, ImageSet
 
 __all__ = ["Computation", "Part", "Writer", "computed"]
+
+_REMEDY = "take smaller images with --size, or the processor with --device cpu"
 
 
 class Writer(Protocol):
@@ -82,7 +84,7 @@ def _keyed(images: ImageSet, batch_size: int, workers: int) -> Iterator[tuple[in
 
 
 def _forward(extractor: FeatureExtractor, batch: np.ndarray, device: torch.device | str) -> np.ndarray:
-    with torch.inference_mode(), whole_float32():
+    with torch.inference_mode(), whole_float32(), enough_memory(_REMEDY):
         return extractor(torch.from_numpy(batch).to(device)).numpy(force=True).astype(np.float32)
 
 

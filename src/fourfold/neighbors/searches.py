@@ -7,11 +7,12 @@ approximate one changes results, and it keeps the measure of every search it did
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 
+from fourfold.devices import enough_memory
 from fourfold.engine import Engine
 from fourfold.errors import InputError
 from fourfold.neighbors.approximate import SearchQuality, nearest_approximate
@@ -26,7 +27,6 @@ from fourfold.neighbors.tally import BallCounts
 
 __all__ = [
     "EXACT",
-    "AcceleratedSearch",
     "ApproximateSearch",
     "ExactSearch",
     "SearchName",
@@ -36,6 +36,8 @@ __all__ = [
 ]
 
 SearchName = Literal["exact", "ivf", "hnsw"]
+
+_REMEDY = "give a search less with --memory, or take the processor with --device cpu"
 
 
 class Searching(ABC):
@@ -83,55 +85,30 @@ class Searching(ABC):
 
 
 class ExactSearch(Searching):
-    """In this process."""
-
-    def nearest(self, queries: np.ndarray, points: np.ndarray, k: int, **keywords: object) -> Neighbors:
-        """As `fourfold.neighbors.nearest`."""
-        return nearest(queries, points, k, **keywords)
-
-    def ball_counts(self, queries: np.ndarray, points: np.ndarray, radii: np.ndarray, **keywords: object) -> BallCounts:
-        """As `fourfold.neighbors.ball_counts`."""
-        return ball_counts(queries, points, radii, **keywords)
-
-    def mutual_ball_counts(
-        self,
-        left: np.ndarray,
-        right: np.ndarray,
-        left_radii: np.ndarray,
-        right_radii: np.ndarray,
-        **keywords: object,
-    ) -> tuple[BallCounts, BallCounts]:
-        """As `fourfold.neighbors.mutual_ball_counts`."""
-        return mutual_ball_counts(left, right, left_radii, right_radii, **keywords)
-
-
-EXACT = ExactSearch()
-"""Exact, in this process."""
-
-
-class AcceleratedSearch(Searching):
-    """In this process with products on an accelerator, with the results of `EXACT`.
+    """In this process.
 
     Parameters
     ----------
     device : str
-        As PyTorch names it.
+        Where products are done, as PyTorch names it; the results are the same.
     """
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str = "cpu") -> None:
         self.device = device
 
     def nearest(
         self, queries: np.ndarray, points: np.ndarray, k: int, *, memory: int = 1 << 30, **keywords: object
     ) -> Neighbors:
         """As `fourfold.neighbors.nearest`."""
-        return nearest(queries, points, k, memory=self._room(memory), device=self.device, **keywords)
+        with enough_memory(_REMEDY):
+            return nearest(queries, points, k, **self._place(memory), **keywords)
 
     def ball_counts(
         self, queries: np.ndarray, points: np.ndarray, radii: np.ndarray, *, memory: int = 1 << 30, **keywords: object
     ) -> BallCounts:
         """As `fourfold.neighbors.ball_counts`."""
-        return ball_counts(queries, points, radii, memory=self._room(memory), device=self.device, **keywords)
+        with enough_memory(_REMEDY):
+            return ball_counts(queries, points, radii, **self._place(memory), **keywords)
 
     def mutual_ball_counts(
         self,
@@ -144,16 +121,18 @@ class AcceleratedSearch(Searching):
         **keywords: object,
     ) -> tuple[BallCounts, BallCounts]:
         """As `fourfold.neighbors.mutual_ball_counts`."""
-        return mutual_ball_counts(
-            left, right, left_radii, right_radii, memory=self._room(memory), device=self.device, **keywords
-        )
+        with enough_memory(_REMEDY):
+            return mutual_ball_counts(left, right, left_radii, right_radii, **self._place(memory), **keywords)
 
-    def _room(self, memory: int) -> int:
-        """Bytes for a search: rows and blocks lie on the accelerator, where half of what is free may be used."""
-        if torch.device(self.device).type != "cuda":
-            return memory
-        free, _ = torch.cuda.mem_get_info(self.device)
-        return max(memory, free // 2)
+    def _place(self, memory: int) -> dict[str, Any]:
+        """Where products are done, and the bytes for them: on a GPU, which holds rows and blocks, half of its own."""
+        if torch.device(self.device).type == "cuda":
+            memory = torch.cuda.mem_get_info(self.device)[0] // 2
+        return {"device": self.device, "memory": memory}
+
+
+EXACT = ExactSearch()
+"""Exact, in this process, on its processor."""
 
 
 class ShardedSearch(Searching):
@@ -268,4 +247,4 @@ def search_named(
         return ApproximateSearch(name, options, seed)
     if not engine.here:
         return ShardedSearch(engine)
-    return AcceleratedSearch(device) if torch.device(device).type == "cuda" else EXACT
+    return ExactSearch(device) if torch.device(device).type == "cuda" else EXACT

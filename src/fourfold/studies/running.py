@@ -10,7 +10,7 @@ import platform
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,7 +175,32 @@ class _Shelf:
 
     def kept(self, cell: Cell) -> dict[str, Any] | None:
         """A cell that is done; None where it is missing. A cell of another study is refused, not overwritten."""
-        return _kept(self.file(cell), self.identity, cell)
+        file = self.file(cell)
+        try:
+            found = json.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise InputError(f"{file} cannot be read; remove it, and the cell is computed again") from error
+        if found.get("study") != self.identity or found.get("settings") != dict(cell.settings):
+            raise InputError(
+                f"{file.parent} holds cells of another study, scale or source; choose another folder with -o, or "
+                "remove it"
+            )
+        return found
+
+    def keep(self, cell: Cell, figures: Mapping[str, float | int | str | None], seconds: float) -> None:
+        """Write a cell that is done."""
+        record = {"study": self.identity, "settings": dict(cell.settings), "figures": figures, "seconds": seconds}
+        file = self.file(cell)
+        partial = file.with_suffix(".partial")
+        try:
+            partial.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+            partial.replace(file)
+        except OSError as error:
+            raise InputError(
+                f"{file} cannot be written: {error.strerror}; free some space or choose another folder"
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -207,8 +232,7 @@ class _Task:
         """Compute a cell and keep it."""
         begun = time.perf_counter()
         figures = _plain(self.study.compute(cell, self.scale, self.source, self.shelf.place / "work", progress))
-        record = {"study": self.shelf.identity, "settings": dict(cell.settings), "figures": figures}
-        _write(self.shelf.file(cell), {**record, "seconds": round(time.perf_counter() - begun, 1)})
+        self.shelf.keep(cell, figures, round(time.perf_counter() - begun, 1))
 
 
 def _computed(task: _Task, missing: list[Cell], cells: Sequence[Cell], workers: int, progress: Progress) -> None:
@@ -280,31 +304,6 @@ def _made(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{folder} cannot be made: {error.strerror}; choose another folder with -o") from error
-
-
-def _kept(file: Path, identity: str, cell: Cell) -> dict[str, Any] | None:
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file} cannot be read; remove it, and the cell is computed again") from error
-    if found.get("study") != identity or found.get("settings") != dict(cell.settings):
-        raise InputError(
-            f"{file.parent} holds cells of another study, scale or source; choose another folder with -o, or remove it"
-        )
-    return found
-
-
-def _write(file: Path, record: dict[str, Any]) -> None:
-    partial = file.with_suffix(".partial")
-    try:
-        partial.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        partial.replace(file)
-    except OSError as error:
-        raise InputError(
-            f"{file} cannot be written: {error.strerror}; free some space or choose another folder"
-        ) from error
 
 
 def _plain(figures: Figures) -> dict[str, float | int | str | None]:

@@ -143,7 +143,7 @@ class OwnImages(Source):
         if sum(sizes.values()) > len(self.images):
             raise InputError(
                 f"the study needs {sum(sizes.values())} images and there are {len(self.images)}; "
-                "give more images, or choose the quick size"
+                "give more images; the quick size needs the fewest"
             )
         rng = np.random.default_rng([seed, 41])
         strata = _strata(self.groups, self.images.labels)
@@ -161,7 +161,7 @@ class OwnImages(Source):
         if short is not None:
             raise InputError(
                 f"whole patients give {len(found[short])} images to the {short} set, and the study needs "
-                f"{sizes[short]}; give images of more patients, or choose the quick size"
+                f"{sizes[short]}; give images of more patients; the quick size needs the fewest"
             )
         return found
 

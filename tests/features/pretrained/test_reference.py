@@ -9,6 +9,7 @@ Tencent/MedicalNet, with torch 2.13.0 on one thread.
 
 import importlib.util
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,12 @@ import pytest
 import torch
 from torch import nn
 
+from fourfold.devices import whole_float32
 from fourfold.features.pretrained import KINDS, PretrainedNetwork, open_pretrained
 
 HERE = Path(__file__).parent
+# On a machine with a GPU: FOURFOLD_DEVICE=cuda pytest tests/features/pretrained/test_reference.py
+DEVICE = os.environ.get("FOURFOLD_DEVICE", "cpu")
 _SPEC = importlib.util.spec_from_file_location("drawn", HERE / "drawn.py")
 drawn = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(drawn)
@@ -44,9 +48,9 @@ def shapes(name):
 def test_features_are_those_of_the_authors_code(name):
     expected = GOLDEN[name]
     kind = KINDS[name.split()[0]]
-    network = PretrainedNetwork(kind, drawn.arrays(shapes(name)), origin="drawn", sha256="drawn")
-    with torch.inference_mode():
-        found = network(torch.from_numpy(drawn.images(*expected["image"]))).double()
+    network = PretrainedNetwork(kind, drawn.arrays(shapes(name)), origin="drawn", sha256="drawn").to(DEVICE)
+    with torch.inference_mode(), whole_float32():
+        found = network(torch.from_numpy(drawn.images(*expected["image"])).to(DEVICE)).cpu().double()
     assert found.shape == (2, expected["columns"])
     scale = np.abs(expected["first"]).max()
     assert found[:, :4].numpy() == pytest.approx(np.array(expected["first"]), abs=1e-5 * scale)
